@@ -1,0 +1,142 @@
+//! Values that options and protocol share: a server as a person writes it, and a range of ports.
+//!
+//! Pure: text in, value out. Nothing here resolves a name.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// The port of the FTP control connection (RFC 959 §5.2, services(5)).
+pub const FTP_PORT: u16 = 21;
+
+/// A host as a person names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A literal IPv4 or IPv6 address.
+    Address(IpAddr),
+    /// A name for the resolver: letters, digits, `-`, `_` and dots, at most 253 bytes.
+    Name(String),
+}
+
+/// A server: host and port, written `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// The host.
+    pub host: Host,
+    /// The port, never 0.
+    pub port: u16,
+}
+
+/// Why a text is not a [`HostPort`]; its `Display` is the clause that follows the text in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadHostPort {
+    /// Not an address and not a name a resolver could know.
+    Host,
+    /// Not a number from 1 to 65535.
+    Port,
+}
+
+impl fmt::Display for BadHostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadHostPort::Host => "is neither an address nor a host name",
+            BadHostPort::Port => "has a port that is not 1-65535",
+        })
+    }
+}
+
+impl FromStr for Host {
+    type Err = BadHostPort;
+
+    /// # Errors
+    /// [`BadHostPort::Host`]: say so to whoever wrote the text.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Ok(Host::Address(address.into()));
+        }
+        if let Ok(address) = text.parse::<Ipv6Addr>() {
+            return Ok(Host::Address(IpAddr::V6(address).to_canonical()));
+        }
+        let label = |l: &str| {
+            !l.is_empty() && l.len() <= 63 && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        let name = text.strip_suffix('.').unwrap_or(text);
+        // "10.0.0.300" or "12345" is a mistyped address, not a name: inet_aton's shorthand is not taken.
+        let numeric = name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        if name.len() > 253 || name.starts_with('-') || numeric || !name.split('.').all(label) {
+            return Err(BadHostPort::Host);
+        }
+        Ok(Host::Name(text.to_owned()))
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = BadHostPort;
+
+    /// # Errors
+    /// Which half is wrong: say so to whoever wrote the text.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (host, rest) = rest.split_once(']').ok_or(BadHostPort::Host)?;
+            host.parse::<Ipv6Addr>().map_err(|_| BadHostPort::Host)?;
+            match rest.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if rest.is_empty() => (host, None),
+                None => return Err(BadHostPort::Host),
+            }
+        } else if text.parse::<Ipv6Addr>().is_ok() {
+            (text, None)
+        } else {
+            match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            }
+        };
+        Ok(HostPort { host: host.parse()?, port: port.map_or(Ok(FTP_PORT), |p| parse_port(p).ok_or(BadHostPort::Port))? })
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Address(address @ IpAddr::V6(_)) => write!(f, "[{address}]:{}", self.port),
+            Host::Address(address) => write!(f, "{address}:{}", self.port),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+/// A port from 1 to 65535 in plain decimal digits: no sign, no blanks.
+#[must_use]
+pub fn parse_port(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
+}
+
+/// The ports that data connections are bound to: both ends included, the lower never above the upper, never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    min: u16,
+    max: u16,
+}
+
+impl PortRange {
+    /// IPPORT_HIFIRSTAUTO to IPPORT_HILASTAUTO: the ancestors' default (ftp-proxy(8), `-m` and `-M`).
+    pub const DEFAULT: PortRange = PortRange { min: 49152, max: 65535 };
+
+    /// The range from `min` to `max`, or `None` if it is empty or holds port 0.
+    #[must_use]
+    pub fn new(min: u16, max: u16) -> Option<Self> {
+        (min != 0 && min <= max).then_some(PortRange { min, max })
+    }
+
+    /// Every port once, in order, beginning at a place chosen by `random` and going round at the end.
+    pub fn starting_at(self, random: u32) -> impl Iterator<Item = u16> {
+        let count = u32::from(self.max - self.min) + 1;
+        let first = random % count;
+        (0..count).map(move |n| {
+            let offset = u16::try_from((first + n) % count).unwrap_or(0); // below count, which is at most 65535
+            self.min + offset
+        })
+    }
+}

@@ -1,0 +1,9 @@
+//! ftp-proxy: carries one FTP session between a client and a server through a NAT gateway or firewall.
+//!
+//! Three storeys, arrows only downwards (docs/design.md):
+//! the pure rooms (`ftp`, `options`, `endpoint`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
+//! edge (`relay`, `datapath`, `listen`, `proxy`).
+
+#![deny(unsafe_code)]
+
+pub mod endpoint;
