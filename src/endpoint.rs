@@ -58,7 +58,10 @@ impl FromStr for Host {
             return Ok(Host::Address(IpAddr::V6(address).to_canonical()));
         }
         let label = |l: &str| {
-            !l.is_empty() && l.len() <= 63 && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            !l.is_empty()
+                && l.len() <= 63
+                && l.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         let name = text.strip_suffix('.').unwrap_or(text);
         // "10.0.0.300" or "12345" is a mistyped address, not a name: inet_aton's shorthand is not taken.
@@ -92,7 +95,10 @@ impl FromStr for HostPort {
                 None => (text, None),
             }
         };
-        Ok(HostPort { host: host.parse()?, port: port.map_or(Ok(FTP_PORT), |p| parse_port(p).ok_or(BadHostPort::Port))? })
+        Ok(HostPort {
+            host: host.parse()?,
+            port: port.map_or(Ok(FTP_PORT), |p| parse_port(p).ok_or(BadHostPort::Port))?,
+        })
     }
 }
 
@@ -122,7 +128,10 @@ pub struct PortRange {
 
 impl PortRange {
     /// IPPORT_HIFIRSTAUTO to IPPORT_HILASTAUTO: the ancestors' default (ftp-proxy(8), `-m` and `-M`).
-    pub const DEFAULT: PortRange = PortRange { min: 49152, max: 65535 };
+    pub const DEFAULT: PortRange = PortRange {
+        min: 49152,
+        max: 65535,
+    };
 
     /// The range from `min` to `max`, or `None` if it is empty or holds port 0.
     #[must_use]

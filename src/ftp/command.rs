@@ -1,0 +1,196 @@
+//! The commands that we act on; all others pass as they are.
+
+use super::addr::{BadEprt, EprtArgument, PortArgument};
+
+/// One command, its argument read.
+///
+/// A secret has no representation here: [`Command::Pass`] carries no argument, so nothing can show one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command<'a> {
+    User(&'a [u8]),
+    Pass,
+    Port(Option<PortArgument>),
+    Eprt(Result<EprtArgument, BadEprt>),
+    Pasv,
+    Epsv(Epsv),
+    /// LPRT or LPSV (RFC 1639): they name addresses in a form that is not rewritten.
+    Long,
+    Transfer(Direction),
+    Abor,
+    Quit,
+    Rein,
+    Auth,
+    Site(&'a [u8]),
+    /// A blank line.
+    Empty,
+    Other,
+}
+
+/// What an EPSV asks for (RFC 2428 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Epsv {
+    Any,
+    V4,
+    V6,
+    All,
+    /// A protocol that is neither.
+    Unknown,
+}
+
+/// Which way the data of a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    ToClient,
+    ToServer,
+}
+
+impl<'a> Command<'a> {
+    /// Reads a line without its line end. Blanks before the verb and any white space after it are passed over, since
+    /// some servers do so too: a command that a server could see must not be hidden from us.
+    pub(super) fn parse(body: &'a [u8]) -> Self {
+        let (verb, argument) = split(body);
+        match verb.to_ascii_uppercase().as_slice() {
+            b"USER" => Command::User(argument),
+            b"PASS" => Command::Pass,
+            b"PORT" => Command::Port(PortArgument::parse(argument)),
+            b"EPRT" => Command::Eprt(EprtArgument::parse(argument)),
+            b"PASV" => Command::Pasv,
+            b"EPSV" => Command::Epsv(Epsv::parse(argument)),
+            b"LPRT" | b"LPSV" => Command::Long,
+            b"RETR" | b"LIST" | b"NLST" | b"MLSD" => Command::Transfer(Direction::ToClient),
+            b"STOR" | b"STOU" | b"APPE" => Command::Transfer(Direction::ToServer),
+            b"ABOR" => Command::Abor,
+            b"QUIT" => Command::Quit,
+            b"REIN" => Command::Rein,
+            b"AUTH" => Command::Auth,
+            b"SITE" => Command::Site(argument),
+            b"" => Command::Empty,
+            _ => Command::Other,
+        }
+    }
+}
+
+impl Command<'_> {
+    /// The command is about a data connection to come.
+    pub(super) fn sets_up_data(&self) -> bool {
+        matches!(
+            self,
+            Command::Port(_) | Command::Eprt(_) | Command::Pasv | Command::Epsv(_) | Command::Long
+        )
+    }
+}
+
+impl Epsv {
+    fn parse(argument: &[u8]) -> Self {
+        match argument.to_ascii_uppercase().as_slice() {
+            b"" => Epsv::Any,
+            b"1" => Epsv::V4,
+            b"2" => Epsv::V6,
+            b"ALL" => Epsv::All,
+            _ => Epsv::Unknown,
+        }
+    }
+}
+
+/// Verb and argument, the white space around both taken away.
+fn split(body: &[u8]) -> (&[u8], &[u8]) {
+    let body = trim(body);
+    let end = body.iter().position(|&b| is_blank(b)).unwrap_or(body.len());
+    (&body[..end], trim(&body[end..]))
+}
+
+/// C's isspace(3), which servers use: `u8::is_ascii_whitespace` leaves out the vertical tab.
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
+}
+
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text {
+        if !is_blank(*first) {
+            break;
+        }
+        text = rest;
+    }
+    while let [rest @ .., last] = text {
+        if !is_blank(*last) {
+            break;
+        }
+        text = rest;
+    }
+    text
+}
+
+/// The line as a log may show it: what follows PASS and ACCT, and what SITE may hold of a password, is left out.
+pub(super) fn loggable(body: &[u8]) -> Vec<u8> {
+    let (verb, argument) = split(body);
+    let verb = verb.to_ascii_uppercase();
+    match verb.as_slice() {
+        b"PASS" | b"ACCT" | b"ADAT" => [&verb, b" XXXX".as_slice()].concat(),
+        b"SITE" if !argument.is_empty() => {
+            let (word, rest) = split(argument);
+            let upper = word.to_ascii_uppercase();
+            let secret = [b"PSWD".as_slice(), b"PASS", b"CHPASS", b"CPWD", b"CHPW"]
+                .iter()
+                .any(|s| upper.starts_with(s));
+            let shown = if secret && !rest.is_empty() {
+                b"XXXX"
+            } else {
+                rest
+            };
+            [b"SITE ".as_slice(), word, b" ", shown]
+                .concat()
+                .trim_ascii_end()
+                .to_vec()
+        }
+        _ => body.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_and_case_hide_no_verb() {
+        for line in [
+            "USER root",
+            "user root",
+            " USER root",
+            "USER\troot",
+            "\x0bUsEr\x0b root \x0c",
+            "USER  root",
+        ] {
+            assert_eq!(
+                Command::parse(line.as_bytes()),
+                Command::User(b"root"),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_longer_word_is_another_verb() {
+        for line in ["EPSVX", "PASVX", "USERS x", "PORT1,2,3,4,5,6"] {
+            assert_eq!(Command::parse(line.as_bytes()), Command::Other, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_loggable() {
+        for line in [
+            "PASS secret",
+            " pass\tsecret",
+            "Pass  secret word",
+            "ACCT secret",
+            "SITE PSWD secret secret",
+            "adat secret",
+        ] {
+            let shown = String::from_utf8(loggable(line.as_bytes())).unwrap();
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+        assert_eq!(loggable(b"RETR pass word"), b"RETR pass word");
+        assert_eq!(loggable(b"SITE CHMOD 644 a"), b"SITE CHMOD 644 a");
+        assert_eq!(loggable(b"SITE HELP"), b"SITE HELP");
+        assert_eq!(loggable(b"SITE"), b"SITE");
+    }
+}

@@ -1,0 +1,145 @@
+//! Bytes to lines, in bounded memory. A line ends at LF, as every FTP server reads it; where the bytes were cut
+//! on their way makes no difference.
+
+use std::collections::VecDeque;
+
+/// Longest control line that is taken, in bytes, line end included. RFC 959 sets no bound; the ancestors' was 512,
+/// too short for the paths of today.
+pub const MAX_LINE: usize = 4096;
+
+/// One line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The bytes with their line end, or nothing of a line that was too long.
+    pub(super) bytes: Vec<u8>,
+    /// The line was longer than [`MAX_LINE`], and was dropped up to its LF.
+    pub(super) too_long: bool,
+    /// A Telnet Synch came before the line's end.
+    pub(super) synch: bool,
+}
+
+/// Assembles the lines of one peer.
+///
+/// Holds at most one unfinished line and the lines of what was last pushed: who pushes must stop while
+/// [`Lines::is_empty`] is false.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    partial: Vec<u8>,
+    too_long: bool,
+    synch: bool,
+    whole: VecDeque<Line>,
+}
+
+impl Lines {
+    pub(super) fn push(&mut self, byte: u8) {
+        if self.partial.len() < MAX_LINE {
+            self.partial.push(byte);
+        } else {
+            self.too_long = true;
+        }
+        if byte == b'\n' {
+            let mut bytes = std::mem::take(&mut self.partial);
+            if self.too_long {
+                bytes.clear();
+            }
+            let (too_long, synch) = (
+                std::mem::take(&mut self.too_long),
+                std::mem::take(&mut self.synch),
+            );
+            self.whole.push_back(Line {
+                bytes,
+                too_long,
+                synch,
+            });
+        }
+    }
+
+    /// Notes a Telnet Synch at this place of the stream.
+    pub(super) fn synch(&mut self) {
+        self.synch = true;
+    }
+
+    pub(super) fn front(&self) -> Option<&Line> {
+        self.whole.front()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Line> {
+        self.whole.pop_front()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.whole.is_empty()
+    }
+
+    /// An unfinished line has outgrown the bound already.
+    pub(super) fn overflowing(&self) -> bool {
+        self.too_long
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Lines::default();
+    }
+
+    /// What came after the last LF; for the end of the stream.
+    pub(super) fn take_rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.partial)
+    }
+}
+
+/// The line without its LF and the CRs before it.
+pub(super) fn body(line: &[u8]) -> &[u8] {
+    let mut body = line.strip_suffix(b"\n").unwrap_or(line);
+    while let Some(shorter) = body.strip_suffix(b"\r") {
+        body = shorter;
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(input: &[u8]) -> Vec<(Vec<u8>, bool)> {
+        let mut lines = Lines::default();
+        input.iter().for_each(|&b| lines.push(b));
+        std::iter::from_fn(|| lines.pop())
+            .map(|l| (l.bytes, l.too_long))
+            .collect()
+    }
+
+    #[test]
+    fn lf_ends_a_line_with_or_without_cr() {
+        assert_eq!(
+            lines(b"A\r\nB\nC"),
+            [(b"A\r\n".to_vec(), false), (b"B\n".to_vec(), false)]
+        );
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_bound_is_whole_and_one_more_byte_is_not() {
+        let mut line = vec![b'x'; MAX_LINE - 1];
+        line.push(b'\n');
+        assert_eq!(lines(&line), [(line.clone(), false)]);
+        line.insert(0, b'x');
+        line.extend(b"NOOP\n");
+        assert_eq!(
+            lines(&line),
+            [(Vec::new(), true), (b"NOOP\n".to_vec(), false)]
+        );
+    }
+
+    #[test]
+    fn a_line_without_end_takes_no_more_memory_than_the_bound() {
+        let mut lines = Lines::default();
+        (0..10 * MAX_LINE).for_each(|_| lines.push(b'x'));
+        assert!(lines.overflowing());
+        assert_eq!(lines.take_rest().len(), MAX_LINE);
+    }
+
+    #[test]
+    fn the_body_has_no_line_end() {
+        assert_eq!(body(b"A \r\r\n"), b"A ");
+        assert_eq!(body(b"A"), b"A");
+    }
+}

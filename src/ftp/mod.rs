@@ -1,0 +1,36 @@
+//! The control connection as a pure machine (RFC 959, 1123, 2428, 854): bytes in, [`Action`]s out.
+//!
+//! Rules of the room: no descriptor, no clock, no log, no platform; the standard library's plain values only.
+//! What a peer sends wrong is a value here, never a panic. Both peers are strangers.
+
+mod addr;
+mod command;
+mod forward;
+mod line;
+mod reply;
+mod session;
+mod telnet;
+
+pub use addr::{BadEprt, EprtArgument, PortArgument};
+pub use line::MAX_LINE;
+pub use session::{Action, DataEnd, DataPlan, End, Note, Session, Terms};
+
+/// One of the two peers of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who opened the control connection.
+    Client,
+    /// Who answers it.
+    Server,
+}
+
+impl Side {
+    /// The peer across.
+    #[must_use]
+    pub fn other(self) -> Side {
+        match self {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Where a line stands in the server's replies (RFC 959 §4.2).
+
+/// The place of one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Belongs to no reply: outside of one, without three digits.
+    Stray,
+    /// First line of a reply of several lines.
+    Begins(u16),
+    /// Within such a reply; such a line may begin with anything, other codes included.
+    Within(u16),
+    /// The last or only line of a reply.
+    Ends(u16),
+}
+
+/// Follows the replies of one server.
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    open: Option<u16>,
+}
+
+impl Replies {
+    /// Takes the next line, without its line end.
+    pub(super) fn place(&mut self, body: &[u8]) -> Place {
+        let code = code(body);
+        let mark = body.get(3);
+        match (self.open, code) {
+            (Some(open), Some(code)) if code == open && mark == Some(&b' ') => {
+                self.open = None;
+                Place::Ends(open)
+            }
+            (Some(open), _) => Place::Within(open),
+            (None, Some(code)) if mark == Some(&b'-') => {
+                self.open = Some(code);
+                Place::Begins(code)
+            }
+            // A code without text is sent by real servers, and the ancestors ended the session over it.
+            (None, Some(code)) if matches!(mark, None | Some(b' ')) => Place::Ends(code),
+            (None, _) => Place::Stray,
+        }
+    }
+
+    /// The code of the reply that this line would begin, if it begins one.
+    pub(super) fn opens(&self, body: &[u8]) -> Option<u16> {
+        let begins = matches!(body.get(3), None | Some(b' ' | b'-'));
+        code(body).filter(|_| begins && self.open.is_none())
+    }
+
+    /// A reply has begun and not ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
+/// The three digits at the start of the line, the first of them 1 to 6 (RFC 959 §4.2.1, RFC 2228 §6.1).
+fn code(body: &[u8]) -> Option<u16> {
+    let digits = body.get(..3)?;
+    let plain = matches!(digits[0], b'1'..=b'6') && digits.iter().all(u8::is_ascii_digit);
+    plain.then(|| {
+        digits
+            .iter()
+            .fold(0, |code, d| code * 10 + u16::from(d - b'0'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_code_and_a_blank_end_a_reply() {
+        let mut replies = Replies::default();
+        let mut places = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|l| replies.place(l.as_bytes()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            places(&[
+                "220-hi",
+                "200 files here",
+                "220-more",
+                "220",
+                "free text",
+                "220 end",
+                "220",
+                "hello",
+                "22 x"
+            ]),
+            [
+                Place::Begins(220),
+                Place::Within(220),
+                Place::Within(220),
+                Place::Within(220),
+                Place::Within(220),
+                Place::Ends(220),
+                Place::Ends(220),
+                Place::Stray,
+                Place::Stray,
+            ]
+        );
+    }
+}

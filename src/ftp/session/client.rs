@@ -1,0 +1,280 @@
+//! The client's half: what a command means here, and what the server gets to see of it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::super::Side;
+use super::super::addr::{BadEprt, EprtArgument};
+use super::super::command::{Command, Epsv, loggable};
+use super::super::forward::{Target, site};
+use super::super::line::{Line, body};
+use super::super::telnet::{DM, IAC, IP};
+use super::{
+    Action, DataPlan, End, Expected, Extent, LEAST_DATA_PORT, Login, MAX_OUTSTANDING, Note, Parked,
+    Session,
+};
+use crate::endpoint::{FTP_PORT, HostPort};
+
+impl Session {
+    /// Acts on the next line from the client; `false` if there is none that may be acted on now.
+    pub(super) fn take_command(&mut self) -> bool {
+        let Some(line) = self.from_client.front() else {
+            return false;
+        };
+        let sets_up = Command::parse(body(&line.bytes)).sets_up_data();
+        let busy = self.outstanding.iter().any(|e| match e {
+            // What comes next depends on the answer: nothing must get ahead.
+            Expected::Passive { .. } | Expected::Hidden(_) | Expected::Auth => true,
+            // A new data connection takes the place of the old one: not while that one is in use.
+            Expected::Transfer { .. } => sets_up,
+            _ => false,
+        });
+        if busy || self.outstanding.len() >= MAX_OUTSTANDING {
+            return false;
+        }
+        if let Some(line) = self.from_client.pop() {
+            self.command(&line);
+        }
+        true
+    }
+
+    fn command(&mut self, line: &Line) {
+        let text = body(&line.bytes);
+        self.note(Note::Command(loggable(text)));
+        if line.too_long {
+            return self.refuse("line too long", text, b"500 Line too long.\r\n");
+        }
+        if text.iter().any(|b| matches!(b, 0 | b'\r')) {
+            let reply = b"500 Commands may hold no NUL and no bare CR.\r\n";
+            return self.refuse("NUL or bare CR", text, reply);
+        }
+        if self.server.is_none() {
+            return self.choose(&Command::parse(text), text);
+        }
+        if line.synch {
+            // As BSD's ftp(1) sends it: whichever byte a server takes for the urgent one, a command remains.
+            self.actions
+                .push_back(Action::Urgent(Side::Server, vec![IAC, IP, IAC]));
+            self.actions.push_back(Action::Send(Side::Server, vec![DM]));
+        }
+        match Command::parse(text) {
+            Command::User(name) => self.user(name, line),
+            command
+                if self.epsv_all
+                    && command.sets_up_data()
+                    && !matches!(command, Command::Epsv(_)) =>
+            {
+                self.refuse(
+                    "after EPSV ALL",
+                    text,
+                    b"501 EPSV ALL is in force: only EPSV is possible.\r\n",
+                );
+            }
+            Command::Port(argument) => self.active(false, argument.map(|a| a.0.into()), text),
+            Command::Eprt(argument) => self.eprt(argument, text),
+            Command::Pasv => self.pasv(line),
+            Command::Epsv(asked) => self.epsv(asked, line),
+            Command::Long => {
+                self.refuse(
+                    "LPRT and LPSV are not supported",
+                    text,
+                    b"502 Not supported; use EPRT or EPSV.\r\n",
+                );
+            }
+            Command::Auth if !self.terms.nat_mode => {
+                let reply = b"502 Encryption is not possible through this proxy.\r\n";
+                self.refuse("encryption would hide the addresses", text, reply);
+            }
+            Command::Empty => self.own(b"500 No command.\r\n"),
+            Command::Rein => {
+                if self.transfer().is_none() {
+                    self.discard();
+                }
+                self.ask(line.bytes.clone(), Expected::Plain);
+            }
+            command => self.ask(line.bytes.clone(), Expected::answer_to(&command)),
+        }
+    }
+
+    /// A command in forward mode, before there is a server.
+    fn choose(&mut self, command: &Command<'_>, text: &[u8]) {
+        match command {
+            Command::User(argument) => match Target::parse(argument) {
+                None => self.refuse(
+                    "names no server",
+                    text,
+                    b"501 Name your server: USER user@host[:port]\r\n",
+                ),
+                Some(target) if self.is_forbidden(&target.user) => self.refuse_user(text),
+                Some(Target { user, server }) => self.dial(server, Login::User(user), text),
+            },
+            Command::Site(argument) => match site(argument) {
+                None => self.refuse(
+                    "names no server",
+                    text,
+                    b"501 Name your server: SITE host [port]\r\n",
+                ),
+                Some(server) => self.dial(server, Login::Site, text),
+            },
+            Command::Quit => {
+                self.say(b"221 Goodbye.\r\n");
+                self.end(End::Client);
+            }
+            Command::Empty => self.own(b"500 No command.\r\n"),
+            Command::Auth => self.own(b"502 Encryption is not possible through this proxy.\r\n"),
+            _ => self.own(b"530 Name your server first: USER user@host[:port]\r\n"),
+        }
+    }
+
+    fn dial(&mut self, server: HostPort, login: Login, text: &[u8]) {
+        if server.port != FTP_PORT && !self.terms.any_port {
+            return self.refuse(
+                "port other than 21",
+                text,
+                b"530 Only port 21 is allowed.\r\n",
+            );
+        }
+        self.named = Some(server.clone());
+        self.parked = Some(Parked::Dial(login));
+        self.actions.push_back(Action::Dial(server));
+    }
+
+    fn user(&mut self, argument: &[u8], line: &Line) {
+        // One who logs in again in forward mode may name the same server, and no other.
+        let again = self
+            .named
+            .as_ref()
+            .and_then(|named| Target::parse(argument).map(|t| (t.server == *named, t.user)));
+        if let Some((false, _)) = again {
+            let reply = b"530 Already connected to another server; connect anew.\r\n";
+            return self.refuse("names another server", body(&line.bytes), reply);
+        }
+        let user = again.as_ref().map_or(argument, |(_, user)| user);
+        if self.is_forbidden(user) {
+            return self.refuse_user(body(&line.bytes));
+        }
+        let whole = if self.terms.anonymous_only || again.is_some() {
+            // In one form: nobody shall find a server that reads the blanks differently.
+            [b"USER ", user, b"\r\n"].concat()
+        } else {
+            line.bytes.clone()
+        };
+        self.ask(whole, Expected::Plain);
+    }
+
+    fn is_forbidden(&self, user: &[u8]) -> bool {
+        let anonymous =
+            user.eq_ignore_ascii_case(b"ftp") || user.eq_ignore_ascii_case(b"anonymous");
+        self.terms.anonymous_only && !anonymous
+    }
+
+    fn refuse_user(&mut self, text: &[u8]) {
+        self.refuse(
+            "not anonymous",
+            text,
+            b"530 Only anonymous FTP is allowed.\r\n",
+        );
+    }
+
+    fn eprt(&mut self, argument: Result<EprtArgument, BadEprt>, text: &[u8]) {
+        match argument {
+            Err(BadEprt::Syntax) => self.active(true, None, text),
+            Ok(EprtArgument(at)) if at.is_ipv4() == self.terms.client.is_ipv4() => {
+                self.active(true, Some(at), text)
+            }
+            _ => self.refuse_family(text),
+        }
+    }
+
+    fn refuse_family(&mut self, text: &[u8]) {
+        let ours = if self.terms.client.is_ipv4() { 1 } else { 2 };
+        let reply = format!("522 Network protocol not supported, use ({ours})\r\n");
+        self.refuse("wrong network protocol", text, reply.as_bytes());
+    }
+
+    /// PORT and EPRT: the client listens where it says, and it may speak for nobody else (RFC 2577 §3).
+    fn active(&mut self, extended: bool, client: Option<SocketAddr>, text: &[u8]) {
+        match client {
+            None => self.refuse("malformed", text, b"501 Malformed address.\r\n"),
+            Some(at) if at.ip() != self.terms.client => {
+                self.refuse(
+                    "address is not the client's",
+                    text,
+                    b"501 The address must be your own.\r\n",
+                );
+            }
+            Some(at) if at.port() < LEAST_DATA_PORT => {
+                self.refuse(
+                    "port below 1024",
+                    text,
+                    b"501 Ports below 1024 are refused.\r\n",
+                );
+            }
+            Some(client) => {
+                self.parked = Some(Parked::Active { extended });
+                self.actions
+                    .push_back(Action::Prepare(DataPlan::Active { client }));
+            }
+        }
+    }
+
+    fn pasv(&mut self, line: &Line) {
+        match self.server {
+            _ if self.terms.nat_mode => self.untouched(line),
+            _ if self.terms.client.is_ipv6() => {
+                self.refuse(
+                    "PASV over IPv6",
+                    body(&line.bytes),
+                    b"502 PASV is for IPv4; use EPSV.\r\n",
+                );
+            }
+            Some(IpAddr::V6(_)) => self.passive(Extent::Pasv, Extent::Epsv, b"EPSV\r\n".to_vec()),
+            _ => self.passive(Extent::Pasv, Extent::Pasv, line.bytes.clone()),
+        }
+    }
+
+    fn epsv(&mut self, asked: Epsv, line: &Line) {
+        let text = body(&line.bytes);
+        let v4 = self.terms.client.is_ipv4();
+        match asked {
+            _ if self.terms.nat_mode => self.untouched(line),
+            _ if !self.terms.epsv => {
+                let reply = b"500 EPSV is not possible through this proxy; use PASV.\r\n";
+                self.refuse("the client would dial the server", text, reply);
+            }
+            Epsv::All => {
+                self.epsv_all = true;
+                self.own(b"200 EPSV ALL is in force.\r\n");
+            }
+            Epsv::Unknown => self.refuse_family(text),
+            Epsv::V4 if !v4 => self.refuse_family(text),
+            Epsv::V6 if v4 => self.refuse_family(text),
+            _ if self.no_epsv => self.passive(Extent::Epsv, Extent::Pasv, b"PASV\r\n".to_vec()),
+            // The number is the family of the client's own leg; the server's may be the other.
+            Epsv::V4 | Epsv::V6 if self.server.is_some_and(|s| s.is_ipv4() != v4) => {
+                self.passive(Extent::Epsv, Extent::Epsv, b"EPSV\r\n".to_vec());
+            }
+            _ => self.passive(Extent::Epsv, Extent::Epsv, line.bytes.clone()),
+        }
+    }
+
+    /// A passive command in NAT mode: it takes the place of any data connection of ours.
+    fn untouched(&mut self, line: &Line) {
+        self.discard();
+        self.ask(line.bytes.clone(), Expected::Plain);
+    }
+
+    fn passive(&mut self, asked: Extent, sent: Extent, line: Vec<u8>) {
+        self.discard();
+        self.ask(line, Expected::Passive { asked, sent });
+    }
+
+    pub(super) fn ask(&mut self, line: Vec<u8>, expected: Expected) {
+        self.outstanding.push_back(expected);
+        self.actions.push_back(Action::Send(Side::Server, line));
+    }
+
+    pub(super) fn refuse(&mut self, why: &'static str, text: &[u8], reply: &[u8]) {
+        self.note(Note::Refused(why, loggable(text)));
+        self.own(reply);
+    }
+}

@@ -1,0 +1,604 @@
+//! One session's control connection: who asked what, whose answer this is, what has to be rewritten.
+//!
+//! Bytes go in by [`Session::receive`], what is to be done comes out of [`Session::poll`]. Two things make it stop
+//! and wait for the edge: [`Action::Prepare`] (answered by [`Session::prepared`] or [`Session::unprepared`]) and
+//! [`Action::Dial`] (answered by [`Session::connected`] or [`Session::unreachable`]). Until then no line is read.
+//!
+//! The heart is the queue of outstanding commands. A reply is matched with the command that it answers, so a 227
+//! means an address only as the answer to the PASV that asked for it (CERT VU#328867); what the proxy itself has to
+//! say takes its place in the same queue, so pipelined commands get their replies in order.
+
+mod client;
+mod server;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use super::Side;
+use super::addr::{EprtArgument, PortArgument};
+use super::command::{Command, Direction};
+use super::line::{Lines, body};
+use super::reply::Replies;
+use super::telnet::{IAC, Taken, Telnet};
+use crate::endpoint::HostPort;
+
+/// The least port that a data connection may have: those below belong to services (RFC 2577 §3).
+const LEAST_DATA_PORT: u16 = 1024;
+
+/// Commands that may wait for their answer; more stay unread, which the client notices as back-pressure.
+const MAX_OUTSTANDING: usize = 64;
+
+/// What the session has to go by; known before its first byte.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The client's address, canonical (no IPv4 in IPv6).
+    pub client: IpAddr,
+    /// A client that answers a 229 by dialling the address it already talks to reaches us.
+    pub epsv: bool,
+    /// `-A`: nobody but `ftp` and `anonymous` may log in.
+    pub anonymous_only: bool,
+    /// `-n`: passive data connections are none of our business.
+    pub nat_mode: bool,
+    /// `--forward-any-port`: a client may name a server's port other than 21.
+    pub any_port: bool,
+}
+
+/// What the session wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Bytes for one side's control connection.
+    Send(Side, Vec<u8>),
+    /// Bytes for one side's control connection, the last of them urgent (RFC 959 §4.1.3, the Synch).
+    Urgent(Side, Vec<u8>),
+    /// Stand in for a data connection, in place of any earlier one.
+    Prepare(DataPlan),
+    /// The data connection that was prepared will not be used.
+    Discard,
+    /// Connect to the server that the client named.
+    Dial(HostPort),
+    /// Nothing more will be sent to this side: shut down that direction.
+    Finish(Side),
+    /// Something the log should know.
+    Note(Note),
+    /// The session is over once everything sent has been written.
+    End(End),
+}
+
+/// A data connection that somebody has to stand in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataPlan {
+    /// The server will connect to us; connect to the client, there.
+    Active {
+        /// Where the client listens: its own address, a port of 1024 or more.
+        client: SocketAddr,
+    },
+    /// The client will connect to us; connect to the server, there.
+    Passive {
+        /// Where the server listens: its own address, a port of 1024 or more.
+        server: SocketAddr,
+    },
+}
+
+/// How a prepared data connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataEnd {
+    /// Everything for this side has been delivered, the end included.
+    Delivered(Side),
+    /// Nobody came, or the server's own end could not be opened: whatever the server says of it is true.
+    Unopened,
+    /// The server's end was open and the client's could not be.
+    ClientUnreachable,
+    /// It broke while it was in use.
+    Broken,
+}
+
+/// What the log should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A line from the client, without secrets.
+    Command(Vec<u8>),
+    /// A line from the server.
+    Reply(Vec<u8>),
+    /// A line in our own words, to this side.
+    Said(Side, Vec<u8>),
+    /// A command was refused: why, and the line without secrets.
+    Refused(&'static str, Vec<u8>),
+    /// The server's 227 named another host than itself; its own address is used.
+    ForeignPassive(IpAddr),
+    /// The server's answer to PASV or EPSV was of no use.
+    BadPassive(Vec<u8>),
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The server ended it, as it should.
+    Server,
+    /// The server went away without a word.
+    ServerLost,
+    /// The client went away before it had a server.
+    Client,
+    /// The server cannot be reached, or may not.
+    NoServer,
+    /// The server sent a line longer than any reply.
+    Protocol,
+    /// The edge ended it ([`Session::stop`]).
+    Stopped,
+}
+
+/// A command whose reply is outstanding, or a reply of our own that waits for its turn.
+#[derive(Debug)]
+enum Expected {
+    Greeting,
+    /// The greeting of a server that the client named; what follows it.
+    Hidden(Login),
+    Own(Vec<u8>),
+    Plain,
+    Abor,
+    Auth,
+    /// PORT or EPRT.
+    Active,
+    Passive {
+        asked: Extent,
+        sent: Extent,
+    },
+    Transfer {
+        direction: Direction,
+        begun: bool,
+    },
+    /// Answered by us already; the server's own answer comes too late.
+    Swallow,
+}
+
+/// PASV and 227, or EPSV and 229.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Pasv,
+    Epsv,
+}
+
+/// What the client is waiting for while its server is dialled.
+#[derive(Debug)]
+enum Login {
+    User(Vec<u8>),
+    Site,
+}
+
+/// What the edge has been asked and has not answered.
+#[derive(Debug)]
+enum Parked {
+    /// The verb that the client used.
+    Active {
+        extended: bool,
+    },
+    Passive {
+        asked: Extent,
+    },
+    Dial(Login),
+}
+
+impl Expected {
+    fn answer_to(command: &Command<'_>) -> Self {
+        match command {
+            Command::Transfer(direction) => Expected::Transfer {
+                direction: *direction,
+                begun: false,
+            },
+            Command::Abor => Expected::Abor,
+            Command::Auth => Expected::Auth,
+            _ => Expected::Plain,
+        }
+    }
+
+    /// A 125 or 150 came. A command that we do not know can turn out to be a transfer thus.
+    fn begin(&mut self) {
+        match self {
+            Expected::Transfer { begun, .. } => *begun = true,
+            Expected::Plain => {
+                *self = Expected::Transfer {
+                    direction: Direction::ToClient,
+                    begun: true,
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The data connection, as far as replies depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Data {
+    None,
+    /// Prepared, perhaps in use; to whom everything has been delivered.
+    Ready {
+        client: bool,
+        server: bool,
+    },
+    Failed(DataEnd),
+}
+
+impl Data {
+    const READY: Data = Data::Ready {
+        client: false,
+        server: false,
+    };
+
+    /// Something is still to be delivered. An upload is over, too, when the server has closed its end.
+    fn is_under_way(self, direction: Direction) -> bool {
+        match (self, direction) {
+            (Data::Ready { client, .. }, Direction::ToClient) => !client,
+            (Data::Ready { client, server }, Direction::ToServer) => !client && !server,
+            _ => false,
+        }
+    }
+
+    /// The state after a transfer's final reply: after a refusal, a connection that nobody used can serve the next.
+    fn after_reply(self, code: u16) -> Self {
+        if code >= 300 && self == Data::READY {
+            self
+        } else {
+            Data::None
+        }
+    }
+}
+
+/// The machine; see the head of this file.
+#[derive(Debug)]
+pub struct Session {
+    terms: Terms,
+    /// `None` until a client in forward mode has named one.
+    server: Option<IpAddr>,
+    /// What that client called it.
+    named: Option<HostPort>,
+    telnet: Telnet,
+    from_client: Lines,
+    from_server: Lines,
+    client_closed: bool,
+    server_closed: bool,
+    replies: Replies,
+    outstanding: VecDeque<Expected>,
+    /// The place in `outstanding` that the reply under way belongs to.
+    answering: usize,
+    parked: Option<Parked>,
+    /// The final reply to a transfer has come, and stays unread until its data has been delivered.
+    holding: bool,
+    data: Data,
+    /// Data may flow to the client: it has been told of the transfer.
+    flowing: bool,
+    epsv_all: bool,
+    /// The server does not know EPSV.
+    no_epsv: bool,
+    /// TLS runs through, in NAT mode: nothing can be read any more.
+    opaque: bool,
+    /// The server has said 221 or 421.
+    goodbye: bool,
+    finished_server: bool,
+    ended: bool,
+    actions: VecDeque<Action>,
+}
+
+impl Session {
+    /// A session with the server at `server`, or with the one that the client will name if that is `None`.
+    #[must_use]
+    pub fn new(terms: Terms, server: Option<IpAddr>) -> Self {
+        let mut session = Session {
+            terms,
+            server,
+            named: None,
+            telnet: Telnet::default(),
+            from_client: Lines::default(),
+            from_server: Lines::default(),
+            client_closed: false,
+            server_closed: false,
+            replies: Replies::default(),
+            outstanding: VecDeque::new(),
+            answering: 0,
+            parked: None,
+            holding: false,
+            data: Data::None,
+            flowing: false,
+            epsv_all: false,
+            no_epsv: false,
+            opaque: false,
+            goodbye: false,
+            finished_server: false,
+            ended: false,
+            actions: VecDeque::new(),
+        };
+        match server {
+            Some(_) => session.outstanding.push_back(Expected::Greeting),
+            None => session.say(b"220 Name your server: USER user@host[:port]\r\n"),
+        }
+        session
+    }
+
+    // ---- the edge's half ----
+
+    /// Bytes from one side's control connection. Call it only while [`Session::wants_bytes`] says so.
+    pub fn receive(&mut self, side: Side, bytes: &[u8]) {
+        if self.opaque {
+            self.actions
+                .push_back(Action::Send(side.other(), bytes.to_vec()));
+            return;
+        }
+        match side {
+            Side::Client => bytes
+                .iter()
+                .for_each(|&byte| self.receive_from_client(byte)),
+            Side::Server => bytes.iter().for_each(|&byte| self.from_server.push(byte)),
+        }
+    }
+
+    fn receive_from_client(&mut self, byte: u8) {
+        match self.telnet.take(byte) {
+            Taken::Nothing => {}
+            Taken::Byte(byte) => self.from_client.push(byte),
+            Taken::Pair(byte) => {
+                self.from_client.push(IAC);
+                self.from_client.push(byte);
+            }
+            Taken::Refuse(answer) => self
+                .actions
+                .push_back(Action::Send(Side::Client, answer.to_vec())),
+            Taken::Synch => self.from_client.synch(),
+        }
+    }
+
+    /// This side will send no more.
+    pub fn closed(&mut self, side: Side) {
+        match side {
+            Side::Client => self.client_closed = true,
+            Side::Server => self.server_closed = true,
+        }
+    }
+
+    /// Whether bytes of this side may be handed in now; otherwise leave them in the kernel.
+    #[must_use]
+    pub fn wants_bytes(&self, side: Side) -> bool {
+        match side {
+            Side::Client => self.from_client.is_empty() && !self.client_closed,
+            Side::Server => self.from_server.is_empty() && !self.server_closed,
+        }
+    }
+
+    /// Answers [`Action::Prepare`]: somebody listens at `at`, on an address that the dialling peer can reach.
+    pub fn prepared(&mut self, at: SocketAddr) {
+        match self.parked.take() {
+            Some(Parked::Active { extended }) => {
+                self.data = Data::READY;
+                self.flowing = false;
+                // The client's own verb where the families allow it; PORT is what every IPv4 server knows.
+                let line = match at {
+                    SocketAddr::V4(at) if !(extended && self.terms.client.is_ipv4()) => {
+                        format!("PORT {}\r\n", PortArgument(at))
+                    }
+                    at => format!("EPRT {}\r\n", EprtArgument(at)),
+                };
+                self.ask(line.into_bytes(), Expected::Active);
+            }
+            Some(Parked::Passive { asked }) => {
+                self.data = Data::READY;
+                self.flowing = false;
+                let line = match (asked, at) {
+                    (Extent::Pasv, SocketAddr::V4(at)) => {
+                        format!("227 Entering Passive Mode ({})\r\n", PortArgument(at))
+                    }
+                    (Extent::Pasv, SocketAddr::V6(_)) => {
+                        "502 Passive mode is for IPv4; use EPSV.\r\n".to_owned()
+                    }
+                    (Extent::Epsv, at) => {
+                        format!("229 Entering Extended Passive Mode (|||{}|)\r\n", at.port())
+                    }
+                };
+                self.answer(line.as_bytes());
+            }
+            other => self.parked = other,
+        }
+    }
+
+    /// Answers [`Action::Prepare`]: nobody can.
+    pub fn unprepared(&mut self) {
+        match self.parked.take() {
+            // Neither PORT nor PASV may be answered with a 4xx (RFC 959 §5.4).
+            Some(Parked::Active { .. }) => {
+                self.own(b"500 No port is free for a data connection; try again.\r\n")
+            }
+            Some(Parked::Passive { .. }) => {
+                self.answer(b"500 No port is free for a data connection; try again.\r\n")
+            }
+            other => self.parked = other,
+        }
+    }
+
+    /// Answers [`Action::Dial`]: the server at `server` has accepted; its greeting will come.
+    pub fn connected(&mut self, server: IpAddr) {
+        if let Some(Parked::Dial(login)) = self.parked.take() {
+            self.server = Some(server);
+            self.outstanding.push_back(Expected::Hidden(login));
+        }
+    }
+
+    /// Answers [`Action::Dial`]: no such server, or none that answers. The session ends (RFC 959 §4.2.2, 421).
+    pub fn unreachable(&mut self, why: &str) {
+        if let Some(Parked::Dial(_)) = self.parked.take() {
+            self.say(format!("421 {why}\r\n").as_bytes());
+            self.end(End::NoServer);
+        }
+    }
+
+    /// Answers [`Action::Dial`]: this server is not for this client, who may name another.
+    pub fn forbidden(&mut self, why: &str) {
+        if let Some(Parked::Dial(_)) = self.parked.take() {
+            self.say(format!("530 {why}\r\n").as_bytes());
+        }
+    }
+
+    /// Says how the data connection fares that was prepared last. The first failure stays, and so does a delivery
+    /// that was all the transfer needed.
+    pub fn data_ended(&mut self, end: DataEnd) {
+        let done = self
+            .transfer()
+            .is_some_and(|direction| !self.data.is_under_way(direction));
+        match (&mut self.data, end) {
+            (Data::Ready { client, .. }, DataEnd::Delivered(Side::Client)) => *client = true,
+            (Data::Ready { server, .. }, DataEnd::Delivered(Side::Server)) => *server = true,
+            (Data::Ready { .. }, end) if !done => self.data = Data::Failed(end),
+            _ => {}
+        }
+    }
+
+    /// A data connection failed, and the transfer's own answer is still to come: if it does not come within a few
+    /// seconds, call [`Session::server_is_silent`].
+    #[must_use]
+    pub fn awaits_verdict(&self) -> bool {
+        let transfer = matches!(self.outstanding.front(), Some(Expected::Transfer { .. }));
+        transfer && matches!(self.data, Data::Failed(_)) && !self.replies.is_open()
+    }
+
+    /// The edge has waited long enough for the server's word on a data connection that failed: the client gets ours,
+    /// and the server's, should it come, is dropped.
+    pub fn server_is_silent(&mut self) {
+        let (true, Data::Failed(end)) = (self.awaits_verdict(), self.data) else {
+            return;
+        };
+        if let Some(front) = self.outstanding.front_mut() {
+            *front = Expected::Swallow;
+        }
+        self.data = Data::None;
+        self.say(end.contradicts_success().unwrap_or(NOT_OPENED));
+    }
+
+    /// The server has said that the transfer is done, and the client will hear it when its data is. If no data
+    /// connection has been made, say so by [`DataEnd::Unopened`] after a moment.
+    #[must_use]
+    pub fn holds_reply(&self) -> bool {
+        self.holding
+    }
+
+    /// Whether data may be written to the client: it has been told that the transfer begins.
+    #[must_use]
+    pub fn data_may_flow(&self) -> bool {
+        self.flowing
+    }
+
+    /// Ends the session from outside (a time-out, a signal): the client hears `421 why`.
+    pub fn stop(&mut self, why: &str) {
+        if !self.ended && !self.opaque {
+            self.say(format!("421 {why}\r\n").as_bytes());
+        }
+        self.end(End::Stopped);
+    }
+
+    /// The next thing to do, if there is one.
+    pub fn poll(&mut self) -> Option<Action> {
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                return Some(action);
+            }
+            if self.ended
+                || self.parked.is_some()
+                || !(self.take_reply() || self.take_command() || self.take_close())
+            {
+                return None;
+            }
+        }
+    }
+
+    // ---- both ----
+
+    /// Acts on a side that has closed, once all its lines have been acted on.
+    fn take_close(&mut self) -> bool {
+        if self.server_closed && self.from_server.is_empty() {
+            let rest = self.from_server.take_rest();
+            if !rest.is_empty() {
+                self.pass(rest);
+            }
+            if !self.goodbye && !self.opaque {
+                self.say(b"421 The server has closed the connection.\r\n");
+            }
+            self.end(if self.goodbye {
+                End::Server
+            } else {
+                End::ServerLost
+            });
+            return true;
+        }
+        if self.client_closed && self.from_client.is_empty() && !self.finished_server {
+            self.finished_server = true;
+            match self.server {
+                Some(_) => self.actions.push_back(Action::Finish(Side::Server)),
+                None => self.end(End::Client),
+            }
+            return true;
+        }
+        false
+    }
+
+    /// A reply of our own, after those of all commands before.
+    fn own(&mut self, reply: &[u8]) {
+        self.outstanding.push_back(Expected::Own(reply.to_vec()));
+        self.give_own();
+    }
+
+    fn give_own(&mut self) {
+        while !self.replies.is_open()
+            && let Some(Expected::Own(_)) = self.outstanding.front()
+        {
+            if let Some(Expected::Own(reply)) = self.outstanding.pop_front() {
+                self.say(&reply);
+            }
+        }
+    }
+
+    fn transfer(&self) -> Option<Direction> {
+        self.outstanding.iter().find_map(|e| match e {
+            Expected::Transfer { direction, .. } => Some(*direction),
+            _ => None,
+        })
+    }
+
+    fn discard(&mut self) {
+        if self.data != Data::None {
+            self.data = Data::None;
+            self.actions.push_back(Action::Discard);
+        }
+    }
+
+    /// Hands a line of the server on.
+    fn pass(&mut self, line: Vec<u8>) {
+        self.actions.push_back(Action::Send(Side::Client, line));
+    }
+
+    /// Says something to the client in our own words.
+    fn say(&mut self, reply: &[u8]) {
+        self.note(Note::Said(Side::Client, body(reply).to_vec()));
+        self.actions
+            .push_back(Action::Send(Side::Client, reply.to_vec()));
+    }
+
+    fn note(&mut self, note: Note) {
+        self.actions.push_back(Action::Note(note));
+    }
+
+    fn end(&mut self, why: End) {
+        if !self.ended {
+            self.ended = true;
+            self.actions.push_back(Action::End(why));
+        }
+    }
+}
+
+const NOT_OPENED: &[u8] = b"425 The data connection could not be opened.\r\n";
+
+impl DataEnd {
+    /// What the client must hear of a transfer that the server believes to be whole (RFC 959 §5.4).
+    fn contradicts_success(self) -> Option<&'static [u8]> {
+        match self {
+            DataEnd::Delivered(_) | DataEnd::Unopened => None,
+            DataEnd::ClientUnreachable => Some(NOT_OPENED),
+            DataEnd::Broken => {
+                Some(b"426 The data connection broke; the transfer is not complete.\r\n")
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The server's half: whose answer a reply is, and what the client may see of it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::super::Side;
+use super::super::addr::{find_in_227, find_in_229};
+use super::super::line::body;
+use super::super::reply::Place;
+use super::{
+    Action, Data, DataPlan, End, Expected, Extent, LEAST_DATA_PORT, Login, Note, Parked, Session,
+};
+
+impl Session {
+    /// Acts on the next line from the server; `false` if there is none that may be acted on now.
+    pub(super) fn take_reply(&mut self) -> bool {
+        self.holding = false;
+        if self.from_server.overflowing() || self.from_server.front().is_some_and(|l| l.too_long) {
+            self.say(b"421 The server sent a line that is too long.\r\n");
+            self.end(End::Protocol);
+            return true;
+        }
+        let Some(line) = self.from_server.front() else {
+            return false;
+        };
+        if let Some(code) = self.replies.opens(body(&line.bytes)) {
+            self.answering = self.answered_by(code);
+            if self.must_wait(code) {
+                self.holding = true;
+                return false;
+            }
+            self.correct(code);
+        }
+        let Some(line) = self.from_server.pop() else {
+            return false;
+        };
+        self.note(Note::Reply(body(&line.bytes).to_vec()));
+        match self.replies.place(body(&line.bytes)) {
+            Place::Stray => self.pass(line.bytes),
+            Place::Begins(code) | Place::Within(code) => self.reply(code, false, line.bytes),
+            Place::Ends(code) => {
+                self.reply(code, true, line.bytes);
+                self.give_own();
+            }
+        }
+        true
+    }
+
+    /// The place of the command that a reply with this code answers.
+    ///
+    /// While a transfer runs, STAT, NOOP and ABOR may be answered before it: a code that no transfer ends with is
+    /// theirs. And an ABOR with nothing to abort is not answered by every server.
+    fn answered_by(&mut self, code: u16) -> usize {
+        if matches!(self.outstanding.front(), Some(Expected::Abor))
+            && matches!(code, 100..=199 | 227 | 229 | 257 | 300..=399)
+        {
+            self.outstanding.pop_front();
+            self.give_own();
+        }
+        let ends_transfer =
+            matches!(code, 100..=199 | 226 | 250 | 421 | 425 | 426 | 450..=452 | 550..=559);
+        if matches!(
+            self.outstanding.front(),
+            Some(Expected::Transfer { begun: true, .. })
+        ) && !ends_transfer
+        {
+            let other = |e: &Expected| matches!(e, Expected::Plain | Expected::Abor);
+            return self.outstanding.iter().position(other).unwrap_or(0);
+        }
+        0
+    }
+
+    /// The server calls a transfer done whose data has not been delivered: the client hears it afterwards, except
+    /// that one which aborts may never read on.
+    fn must_wait(&self, code: u16) -> bool {
+        let Some(Expected::Transfer { direction, .. }) = self.outstanding.get(self.answering)
+        else {
+            return false;
+        };
+        let aborting = self.outstanding.iter().any(|e| matches!(e, Expected::Abor));
+        (200..300).contains(&code) && !aborting && self.data.is_under_way(*direction)
+    }
+
+    /// The server calls a transfer done that has failed on the client's side: the client hears that instead.
+    fn correct(&mut self, code: u16) {
+        let Some(expected @ Expected::Transfer { .. }) = self.outstanding.get_mut(self.answering)
+        else {
+            return;
+        };
+        if code >= 200 {
+            self.flowing = true;
+            let after = self.data.after_reply(code);
+            if let Data::Failed(end) = std::mem::replace(&mut self.data, after)
+                && let Some(text) = end.contradicts_success().filter(|_| code < 300)
+            {
+                *expected = Expected::Swallow;
+                self.say(text);
+            }
+        }
+    }
+
+    fn reply(&mut self, code: u16, last: bool, line: Vec<u8>) {
+        let preliminary = code < 200;
+        self.goodbye |= matches!(code, 221 | 421) && last;
+        let at = self.answering;
+        match self.outstanding.get_mut(at) {
+            Some(Expected::Swallow) => {}
+            Some(Expected::Hidden(_)) => return self.hidden(code, last, line),
+            Some(Expected::Passive { asked, sent }) => {
+                let (asked, sent) = (*asked, *sent);
+                return self.passive_reply(asked, sent, code, last, line);
+            }
+            Some(Expected::Auth) if last && code == 234 => {
+                self.pass(line);
+                self.become_opaque();
+            }
+            Some(Expected::Active) if last && code >= 300 => {
+                self.pass(line);
+                self.discard();
+            }
+            Some(expected) if matches!(code, 125 | 150) => {
+                expected.begin();
+                self.flowing = true;
+                self.pass(line);
+            }
+            _ => self.pass(line),
+        }
+        if last && !preliminary {
+            self.outstanding.remove(at);
+        }
+    }
+
+    /// The answer to PASV or EPSV. Lines before the last are kept back: they may name the address too.
+    fn passive_reply(&mut self, asked: Extent, sent: Extent, code: u16, last: bool, line: Vec<u8>) {
+        let text = body(&line).get(3..).unwrap_or_default();
+        let found = match (sent, code) {
+            (Extent::Pasv, 227) => {
+                find_in_227(text).map(|a| (a.0.port(), Some(IpAddr::from(*a.0.ip()))))
+            }
+            (Extent::Epsv, 229) => find_in_229(text).map(|port| (port, None)),
+            (Extent::Epsv, 500..=529 | 531..=599) if self.server.is_some_and(|s| s.is_ipv4()) => {
+                if last {
+                    self.ask_again(asked);
+                }
+                return;
+            }
+            (_, 200..=299) => None,
+            _ => {
+                self.pass(line);
+                if last && code >= 200 {
+                    self.outstanding.remove(self.answering);
+                }
+                return;
+            }
+        };
+        if !last {
+            return;
+        }
+        match (found, self.server) {
+            (Some((port, named)), Some(server)) if port >= LEAST_DATA_PORT => {
+                if let Some(named) = named.filter(|named| *named != server) {
+                    self.note(Note::ForeignPassive(named));
+                }
+                self.parked = Some(Parked::Passive { asked });
+                self.actions.push_back(Action::Prepare(DataPlan::Passive {
+                    server: SocketAddr::new(server, port),
+                }));
+            }
+            _ => {
+                self.note(Note::BadPassive(body(&line).to_vec()));
+                self.answer(b"502 The server's answer to passive mode is of no use.\r\n");
+            }
+        }
+    }
+
+    /// The server knows no EPSV: it is asked in the old way, now and from now on.
+    fn ask_again(&mut self, asked: Extent) {
+        self.no_epsv = true;
+        if let Some(expected) = self.outstanding.get_mut(self.answering) {
+            *expected = Expected::Passive {
+                asked,
+                sent: Extent::Pasv,
+            };
+        }
+        self.note(Note::Said(Side::Server, b"PASV".to_vec()));
+        self.actions
+            .push_back(Action::Send(Side::Server, b"PASV\r\n".to_vec()));
+    }
+
+    /// The greeting of a server that the client named: the client has had ours already.
+    fn hidden(&mut self, code: u16, last: bool, line: Vec<u8>) {
+        if code >= 300 {
+            self.pass(line);
+        }
+        if !last || code < 200 {
+            return;
+        }
+        match self.outstanding.remove(self.answering) {
+            Some(Expected::Hidden(Login::User(user))) if code < 300 => {
+                self.ask(
+                    [b"USER ", user.as_slice(), b"\r\n"].concat(),
+                    Expected::Plain,
+                );
+            }
+            Some(Expected::Hidden(Login::Site)) if code < 300 => {
+                self.own(b"200 Connected; log in.\r\n")
+            }
+            _ => {}
+        }
+    }
+
+    /// TLS begins, in NAT mode. What either side sent in clear behind its last word is dropped: nobody may take it
+    /// for something that was said under protection (CVE-2011-0411).
+    fn become_opaque(&mut self) {
+        self.opaque = true;
+        self.from_client.clear();
+        self.from_server.clear();
+    }
+
+    /// Our own words in place of the server's, to the command that is being answered.
+    pub(super) fn answer(&mut self, reply: &[u8]) {
+        self.outstanding.remove(self.answering);
+        self.say(reply);
+        self.give_own();
+    }
+}
