@@ -179,7 +179,7 @@ impl Session {
         match argument {
             Err(BadEprt::Syntax) => self.active(true, None, text),
             Ok(EprtArgument(at)) if at.is_ipv4() == self.terms.client.is_ipv4() => {
-                self.active(true, Some(at), text)
+                self.active(true, Some(at), text);
             }
             _ => self.refuse_family(text),
         }

@@ -401,10 +401,10 @@ impl Session {
         match self.parked.take() {
             // Neither PORT nor PASV may be answered with a 4xx (RFC 959 §5.4).
             Some(Parked::Active { .. }) => {
-                self.own(b"500 No port is free for a data connection; try again.\r\n")
+                self.own(b"500 No port is free for a data connection; try again.\r\n");
             }
             Some(Parked::Passive { .. }) => {
-                self.answer(b"500 No port is free for a data connection; try again.\r\n")
+                self.answer(b"500 No port is free for a data connection; try again.\r\n");
             }
             other => self.parked = other,
         }

@@ -202,7 +202,7 @@ impl Session {
                 );
             }
             Some(Expected::Hidden(Login::Site)) if code < 300 => {
-                self.own(b"200 Connected; log in.\r\n")
+                self.own(b"200 Connected; log in.\r\n");
             }
             _ => {}
         }
