@@ -7,4 +7,12 @@
 #![deny(unsafe_code)]
 
 pub mod endpoint;
+pub mod error;
 pub mod ftp;
+pub mod listen;
+pub mod log;
+pub mod options;
+pub mod privs;
+pub mod signals;
+mod sys;
+pub mod wrappers;

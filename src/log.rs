@@ -1,0 +1,283 @@
+//! The log: syslog's daemon facility, and the terminal as well when somebody watches.
+//!
+//! Under inetd descriptors 1 and 2 are the client, so this is the only way to say anything to the operator. A syslogd
+//! that is absent, full or restarting costs lines, never a session: nothing here fails and nothing here waits.
+
+#![forbid(unsafe_code)]
+
+use std::cell::RefCell;
+use std::fmt::{self, Arguments, Write as _};
+use std::io::{self, Write};
+use std::panic::PanicHookInfo;
+use std::process;
+
+use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
+
+/// Longest text of one line, in bytes. RFC 3164 §4.1 promises 1024 for the whole packet.
+const MAX_TEXT: usize = 1000;
+
+/// Lines dropped between two tries to reach a syslogd that is absent.
+const LINES_BETWEEN_TRIES: u32 = 16;
+
+/// Where the lines go. One for each process; after a fork see [`Log::after_fork`].
+pub struct Log {
+    debug: u8,
+    verbose: bool,
+    stderr: bool,
+    syslog: RefCell<Syslog>,
+}
+
+impl Log {
+    /// Opens the log. `debug` is the highest level that [`Log::debug`] writes, 0 for none; with `stderr` each line goes
+    /// to descriptor 2 too, so the caller must know that it is a terminal or a log file and not the client.
+    #[must_use]
+    pub fn open(debug: u8, verbose: bool, stderr: bool) -> Log {
+        Log {
+            debug,
+            verbose,
+            stderr,
+            syslog: RefCell::new(Syslog::open()),
+        }
+    }
+
+    /// LOG_ERR: the session or the program ends by a fault on our side.
+    pub fn error(&self, text: Arguments<'_>) {
+        self.write(Severity::LOG_ERR, text);
+    }
+
+    /// LOG_WARNING: something was refused or failed that the operator should look at.
+    pub fn warning(&self, text: Arguments<'_>) {
+        self.write(Severity::LOG_WARNING, text);
+    }
+
+    /// LOG_NOTICE: rare and normal.
+    pub fn notice(&self, text: Arguments<'_>) {
+        self.write(Severity::LOG_NOTICE, text);
+    }
+
+    /// LOG_INFO: the life of a session.
+    pub fn info(&self, text: Arguments<'_>) {
+        self.write(Severity::LOG_INFO, text);
+    }
+
+    /// LOG_DEBUG, if `level` (1 to 3) is at most `-D`.
+    pub fn debug(&self, level: u8, text: Arguments<'_>) {
+        if level <= self.debug {
+            self.write(Severity::LOG_DEBUG, text);
+        }
+    }
+
+    /// Whether commands and replies are to be logged (`-V`).
+    #[must_use]
+    pub fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// In a forked child, first thing: its lines carry its own process id.
+    pub fn after_fork(&self) {
+        *self.syslog.borrow_mut() = Syslog::open();
+    }
+
+    fn write(&self, severity: Severity, text: Arguments<'_>) {
+        let text = line(&text.to_string());
+        let mut syslog = self.syslog.borrow_mut();
+        if self.stderr {
+            let _ = writeln!(io::stderr(), "ftp-proxy[{}]: {text}", syslog.pid); // nobody else to tell
+        }
+        syslog.send(severity, &text);
+    }
+}
+
+/// Panics go to syslog, for standard error may be the client. The message is left out unless it is a constant of the
+/// program: one made up at run time may quote what a peer sent, a password included.
+pub fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
+        let what = info
+            .payload()
+            .downcast_ref::<&'static str>()
+            .unwrap_or(&"(message withheld)");
+        let text = match info.location() {
+            Some(place) => format!("panicked at {place}: {what}"),
+            None => format!("panicked: {what}"),
+        };
+        Syslog::open().send(Severity::LOG_ERR, &line(&text));
+    }));
+}
+
+/// Bytes from a peer, fit for a log line: `\r`, `\n`, `\t`, `\\`, and `\ooo` for each byte of other control characters
+/// and of whatever is no UTF-8. Printable UTF-8 stays as it is.
+#[must_use]
+pub fn escaped(bytes: &[u8]) -> impl fmt::Display + '_ {
+    Escaped {
+        bytes,
+        backslash: true,
+    }
+}
+
+struct Escaped<'a> {
+    bytes: &'a [u8],
+    /// Whether a backslash is doubled; not in a finished line, where it may be an escape already.
+    backslash: bool,
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.bytes.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '\r' => f.write_str("\\r")?,
+                    '\n' => f.write_str("\\n")?,
+                    '\t' => f.write_str("\\t")?,
+                    '\\' if self.backslash => f.write_str("\\\\")?,
+                    _ if deceptive(character) => {
+                        octal(f, character.encode_utf8(&mut [0; 4]).as_bytes())?;
+                    }
+                    _ => f.write_char(character)?,
+                }
+            }
+            octal(f, chunk.invalid())?;
+        }
+        Ok(())
+    }
+}
+
+fn octal(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "\\{byte:03o}"))
+}
+
+/// Control characters (C0, DEL, C1), and those that turn or hide the text around them on a terminal: a forged line
+/// needs no more than a right-to-left override.
+fn deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The text as it leaves: nothing in it that a terminal or syslogd would obey, at most [`MAX_TEXT`] bytes.
+fn line(text: &str) -> String {
+    let mut line = Escaped {
+        bytes: text.as_bytes(),
+        backslash: false,
+    }
+    .to_string();
+    if line.len() > MAX_TEXT {
+        // A character has at most four bytes, so one of these four places is a boundary.
+        let end = (MAX_TEXT - 3..=MAX_TEXT)
+            .rev()
+            .find(|at| line.is_char_boundary(*at));
+        line.truncate(end.unwrap_or(0));
+    }
+    line
+}
+
+/// The connection to syslogd, and the patience with it.
+struct Syslog {
+    pid: u32,
+    logger: Option<Logger<LoggerBackend, Untimed>>,
+    /// Lines lost since syslogd was last looked for.
+    lost: u32,
+}
+
+impl Syslog {
+    fn open() -> Syslog {
+        let pid = process::id();
+        Syslog {
+            pid,
+            logger: connect(pid),
+            lost: 0,
+        }
+    }
+
+    fn send(&mut self, severity: Severity, text: &str) {
+        if self.logger.is_none() {
+            self.lost += 1;
+            if self.lost < LINES_BETWEEN_TRIES {
+                return;
+            }
+        }
+        // Twice, for a syslogd that was restarted leaves us with a dead socket.
+        for _ in 0..2 {
+            if self.logger.is_none() {
+                self.lost = 0;
+                self.logger = connect(self.pid);
+            }
+            let Some(logger) = &mut self.logger else {
+                return;
+            };
+            match logger.formatter.format(&mut logger.backend, severity, text) {
+                Err(syslog::Error::Write(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return;
+                } // full: this line is lost
+                Err(_) => self.logger = None,
+                Ok(()) => return,
+            }
+        }
+    }
+}
+
+/// `None` if no syslogd listens.
+fn connect(pid: u32) -> Option<Logger<LoggerBackend, Untimed>> {
+    let logger = syslog::unix(Untimed { pid }).ok()?;
+    match &logger.backend {
+        LoggerBackend::Unix(socket) => socket.set_nonblocking(true).ok()?,
+        LoggerBackend::UnixStream(stream) => stream.get_ref().set_nonblocking(true).ok()?,
+        LoggerBackend::Udp(..) | LoggerBackend::Tcp(_) => {}
+    }
+    Some(logger)
+}
+
+/// A line as syslog(3) writes it, but without a time: every syslogd sets its own, and the crate's would be in UTC, which
+/// those that believe it take for local time.
+#[derive(Clone)]
+struct Untimed {
+    pid: u32,
+}
+
+impl LogFormat<&str> for Untimed {
+    fn format<W: Write>(&self, w: &mut W, severity: Severity, text: &str) -> syslog::Result<()> {
+        let priority = Facility::LOG_DAEMON as u8 | severity as u8;
+        // One write: each is a datagram.
+        let packet = format!("<{priority}>ftp-proxy[{}]: {text}", self.pid);
+        w.write(packet.as_bytes())
+            .map(drop)
+            .map_err(syslog::Error::Write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_bytes_and_what_is_no_utf8_are_escaped() {
+        let text = escaped(b"a\r\nb\t\\\x1b[2J\x7f\xff \xc3\xa9 \xc2\x85").to_string();
+        assert_eq!(text, "a\\r\\nb\\t\\\\\\033[2J\\177\\377 \u{e9} \\302\\205");
+        assert_eq!(
+            escaped("a\u{202e}b".as_bytes()).to_string(),
+            "a\\342\\200\\256b"
+        );
+    }
+
+    #[test]
+    fn a_line_is_escaped_as_a_whole_without_doubling() {
+        assert_eq!(line("client: a\\r\u{1b}\n"), "client: a\\r\\033\\n");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        for start in 0..4 {
+            let text = line(&("x".repeat(start) + &"\u{1f600}".repeat(400)));
+            assert!((997..=1000).contains(&text.len()) && text.ends_with('\u{1f600}'));
+        }
+        assert_eq!(line(&"\u{1}".repeat(1000)).len(), 1000);
+    }
+
+    #[test]
+    fn debug_output_obeys_its_level_and_an_absent_syslogd_costs_nothing() {
+        let log = Log::open(1, true, false);
+        for _ in 0..1000 {
+            log.debug(1, format_args!("seen"));
+            log.debug(2, format_args!("not made"));
+        }
+        assert!(log.verbose());
+    }
+}

@@ -1,0 +1,535 @@
+//! The command line: words in, [`Options`] out, by one table that also makes `--help` and is held against the manual.
+//!
+//! Pure: nothing here opens, resolves or looks up anything. A user's name is judged in `privs`, a host's in `net`.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::endpoint::{HostPort, PortRange, parse_port};
+
+/// The user that root is dropped to unless `-u` names another (ftp-proxy(8)).
+pub const USER: &str = "proxy";
+
+/// Sessions at a time unless `--max-sessions` says otherwise.
+const MAX_SESSIONS: usize = 100;
+
+/// Longest time-out taken, in seconds: a year. Longer is a slip of the finger and would only overflow somewhere.
+const MAX_TIMEOUT: u64 = 31_536_000;
+
+/// One option, as parser, `--help` and manual page know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Opt {
+    /// The letter, or empty.
+    pub short: &'static str,
+    /// The long name, or empty.
+    pub long: &'static str,
+    /// The argument as the manual names it; empty for a flag.
+    pub argument: &'static str,
+    /// What it does, in a few words.
+    pub help: &'static str,
+}
+
+/// Every option, sorted as the manual sorts them: letters without regard to case, then long names.
+pub const TABLE: &[Opt] = &[
+    letter("A", "", "permit only anonymous FTP"),
+    letter("a", "address", "source address of connections to servers"),
+    letter("D", "debuglevel", "debug output, 0 (none) to 3 (most)"),
+    letter("g", "group", "run as this group"),
+    letter("i", "", "destination: ask IP-Filter"),
+    letter("M", "maxport", "highest port for data connections (65535)"),
+    letter("m", "minport", "lowest port for data connections (49152)"),
+    letter("n", "", "NAT mode: leave passive data alone"),
+    letter("p", "", "destination: ask pf"),
+    letter(
+        "R",
+        "address[:port]",
+        "destination: this server (reverse proxy)",
+    ),
+    letter("r", "", "look up host names for the log and -w"),
+    letter("S", "address", "source address of data connections"),
+    letter("t", "timeout", "end idle sessions, in seconds (0: never)"),
+    letter("u", "user", "run as this user (proxy)"),
+    letter("V", "", "log commands and replies"),
+    letter("w", "", "obey hosts.allow and hosts.deny"),
+    long("diverted", "", "destination: the socket's own name"),
+    long("forward", "", "destination: the client names it"),
+    long(
+        "forward-any-port",
+        "",
+        "with --forward: ports other than 21 too",
+    ),
+    long("help", "", "print this and exit"),
+    long(
+        "listen",
+        "address:port",
+        "accept clients here, without inetd",
+    ),
+    long(
+        "max-sessions",
+        "number",
+        "sessions at a time with --listen (100)",
+    ),
+    long("netfilter", "", "destination: ask Linux netfilter"),
+    long("version", "", "print the version and exit"),
+];
+
+const fn letter(short: &'static str, argument: &'static str, help: &'static str) -> Opt {
+    Opt {
+        short,
+        long: "",
+        argument,
+        help,
+    }
+}
+
+const fn long(long: &'static str, argument: &'static str, help: &'static str) -> Opt {
+    Opt {
+        short: "",
+        long,
+        argument,
+        help,
+    }
+}
+
+impl Opt {
+    /// The name that the parser knows it by.
+    fn name(&self) -> &'static str {
+        if self.short.is_empty() {
+            self.long
+        } else {
+            self.short
+        }
+    }
+
+    /// As it is written on a command line, with the name of its argument.
+    fn synopsis(&self) -> String {
+        dashed(self.name()) + if self.argument.is_empty() { "" } else { " " } + self.argument
+    }
+}
+
+/// An option's name as a person writes it.
+fn dashed(name: &str) -> String {
+    let dashes = if name.chars().count() == 1 { "-" } else { "--" };
+    format!("{dashes}{name}")
+}
+
+/// How the session learns where the client wants to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// `-p`: pf(4) knows.
+    Pf,
+    /// `-i`: ipnat(4) knows.
+    IpFilter,
+    /// `--netfilter`: Linux connection tracking knows.
+    Netfilter,
+    /// `--diverted`: the accepted socket's own name is it.
+    Diverted,
+    /// `-R`: always this server.
+    Reverse(HostPort),
+    /// `--forward`: the client names it in the protocol.
+    Forward {
+        /// `--forward-any-port`: not only port 21.
+        any_port: bool,
+    },
+}
+
+/// A command line that was understood. Made only by [`parse`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The one way to learn the destination.
+    pub destination: Destination,
+    /// `-A`: only `ftp` and `anonymous` may log in.
+    pub anonymous_only: bool,
+    /// `-a`: source address of connections to servers.
+    pub source_to_server: Option<IpAddr>,
+    /// `-S`: source address of data connections to clients.
+    pub source_to_client: Option<IpAddr>,
+    /// `-D`: 0 (silent) to 3.
+    pub debug: u8,
+    /// `-u`: user to drop to; `None` is [`USER`].
+    pub user: Option<String>,
+    /// `-g`: group to drop to; `None` is the user's own.
+    pub group: Option<String>,
+    /// `-m` and `-M`: ports of data connections.
+    pub ports: PortRange,
+    /// `-n`: passive data is not touched.
+    pub nat_mode: bool,
+    /// `-r`: host names are looked up.
+    pub names: bool,
+    /// `-t`: longest silence; `None` is for ever.
+    pub timeout: Option<Duration>,
+    /// `-V`: commands and replies are logged.
+    pub verbose: bool,
+    /// `-w`: hosts_access(3) decides.
+    pub libwrap: bool,
+    /// `--listen`: where to accept clients; empty: the client is on descriptor 0 or passed by systemd.
+    pub listen: Vec<SocketAddr>,
+    /// `--max-sessions`: 1 to 100000.
+    pub max_sessions: usize,
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// Serve.
+    Run(Options),
+    /// Print [`help`].
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// What is wrong with a command line and what to write instead: one line that names the option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadUsage(String);
+
+impl fmt::Display for BadUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadUsage {}
+
+impl From<getopts::Fail> for BadUsage {
+    fn from(fail: getopts::Fail) -> Self {
+        use getopts::Fail::{
+            ArgumentMissing, OptionDuplicated, OptionMissing, UnexpectedArgument,
+            UnrecognizedOption,
+        };
+        let (name, wrong) = match &fail {
+            ArgumentMissing(name) => (name, "needs an argument"),
+            UnexpectedArgument(name) => (name, "takes no argument"),
+            UnrecognizedOption(name) => (name, "is no option, see ftp-proxy --help"),
+            // Every option may be repeated and none is required, so these two cannot come.
+            OptionMissing(name) | OptionDuplicated(name) => (name, "is misplaced"),
+        };
+        BadUsage(format!("{} {wrong}", dashed(name)))
+    }
+}
+
+/// Reads the words after the program's name.
+///
+/// # Errors
+/// [`BadUsage`]: print it, exit 64, open nothing.
+pub fn parse<I>(args: I) -> Result<Invocation, BadUsage>
+where
+    I: IntoIterator<Item = OsString>,
+{
+    let words = args.into_iter().map(utf8).collect::<Result<Vec<_>, _>>()?;
+    let given = Given(parser().parse(words)?);
+    if given.flag("help") {
+        return Ok(Invocation::Help);
+    }
+    if given.flag("version") {
+        return Ok(Invocation::Version);
+    }
+    if let Some(word) = given.0.free.first() {
+        return Err(BadUsage(format!(
+            "{word}: leftover word, every option begins with a dash"
+        )));
+    }
+    Ok(Invocation::Run(Options {
+        destination: destination(&given)?,
+        anonymous_only: given.flag("A"),
+        source_to_server: given.address("a")?,
+        source_to_client: given.address("S")?,
+        debug: given.number("D", 0, 3)?.unwrap_or(0),
+        user: given.name("u")?,
+        group: given.name("g")?,
+        ports: ports(&given)?,
+        nat_mode: given.flag("n"),
+        names: given.flag("r"),
+        timeout: given
+            .number("t", 0, MAX_TIMEOUT)?
+            .filter(|seconds| *seconds != 0)
+            .map(Duration::from_secs),
+        verbose: given.flag("V"),
+        libwrap: given.flag("w"),
+        listen: listen(&given)?,
+        max_sessions: given
+            .number("max-sessions", 1, 100_000)?
+            .unwrap_or(MAX_SESSIONS),
+    }))
+}
+
+/// The text that `--help` prints: 80 columns, one line an option.
+#[must_use]
+pub fn help() -> String {
+    let usage = "usage: ftp-proxy -i | -p | -R address[:port] | --diverted | --forward |\n\
+                 \x20                --netfilter [option ...]\n\n";
+    let width = TABLE
+        .iter()
+        .map(|opt| opt.synopsis().len())
+        .max()
+        .unwrap_or(0);
+    let line = |opt: &Opt| format!("  {:width$}  {}\n", opt.synopsis(), opt.help);
+    usage.to_owned() + &TABLE.iter().map(line).collect::<String>()
+}
+
+fn utf8(word: OsString) -> Result<String, BadUsage> {
+    word.into_string().map_err(|word| {
+        BadUsage(format!(
+            "{}: not UTF-8, options are plain text",
+            word.to_string_lossy()
+        ))
+    })
+}
+
+/// Everything may be repeated: inetd lines are put together from pieces, and the last word wins.
+fn parser() -> getopts::Options {
+    let mut parser = getopts::Options::new();
+    for opt in TABLE {
+        if opt.argument.is_empty() {
+            parser.optflagmulti(opt.short, opt.long, opt.help);
+        } else {
+            parser.optmulti(opt.short, opt.long, opt.help, opt.argument);
+        }
+    }
+    parser
+}
+
+fn destination(given: &Given) -> Result<Destination, BadUsage> {
+    let ways = ["p", "i", "netfilter", "diverted", "forward"];
+    let mut named = ways.into_iter().filter(|way| given.flag(way));
+    let (first, second) = (named.next(), named.next());
+    let any_port = given.flag("forward-any-port");
+    if any_port && first != Some("forward") {
+        return Err(BadUsage(
+            "--forward-any-port: only with --forward".to_owned(),
+        ));
+    }
+    // Inetd lines of the ancestors say "-p -R server": the engine is then not asked.
+    let reverse = given.last("R");
+    match (first, second, reverse) {
+        (Some(first), Some(second), _) => Err(both(first, second)),
+        (None | Some("p" | "i"), None, Some(server)) => server
+            .parse()
+            .map(Destination::Reverse)
+            .map_err(|bad| BadUsage(format!("-R {server}: {bad}"))),
+        (Some(first), None, Some(_)) => Err(both(first, "R")),
+        (Some("p"), ..) => Ok(Destination::Pf),
+        (Some("i"), ..) => Ok(Destination::IpFilter),
+        (Some("netfilter"), ..) => Ok(Destination::Netfilter),
+        (Some("diverted"), ..) => Ok(Destination::Diverted),
+        (Some(_), ..) => Ok(Destination::Forward { any_port }),
+        (None, ..) => Err(BadUsage(
+            "no destination: give one of -i, -p, -R address, --diverted, --forward, --netfilter"
+                .to_owned(),
+        )),
+    }
+}
+
+fn both(first: &str, second: &str) -> BadUsage {
+    BadUsage(format!(
+        "{} and {}: only one of them can be",
+        dashed(first),
+        dashed(second)
+    ))
+}
+
+fn ports(given: &Given) -> Result<PortRange, BadUsage> {
+    let min = given.port("m")?.unwrap_or(49152); // IPPORT_HIFIRSTAUTO and IPPORT_HILASTAUTO, the two
+    let max = given.port("M")?.unwrap_or(65535); // ends of PortRange::DEFAULT
+    PortRange::new(min, max).ok_or_else(|| {
+        BadUsage(format!(
+            "-m {min} -M {max}: the lowest port is above the highest"
+        ))
+    })
+}
+
+fn listen(given: &Given) -> Result<Vec<SocketAddr>, BadUsage> {
+    let address = |text: &String| {
+        text.parse().ok().filter(|at: &SocketAddr| at.port() != 0).ok_or_else(|| {
+            BadUsage(format!(
+                "--listen {text}: write an address and a port, as 192.0.2.1:21 or [2001:db8::1]:21"
+            ))
+        })
+    };
+    given.0.opt_strs("listen").iter().map(address).collect()
+}
+
+/// What getopts found, asked for by name and type.
+struct Given(getopts::Matches);
+
+impl Given {
+    fn flag(&self, name: &str) -> bool {
+        self.0.opt_present(name)
+    }
+
+    fn last(&self, name: &str) -> Option<String> {
+        self.0.opt_strs(name).pop()
+    }
+
+    /// The last argument of `name`, or the complaint that begins with the option and its argument.
+    fn value<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+        wanted: impl fmt::Display,
+    ) -> Result<Option<T>, BadUsage> {
+        let Some(text) = self.last(name) else {
+            return Ok(None);
+        };
+        match read(&text) {
+            Some(value) => Ok(Some(value)),
+            None => Err(BadUsage(format!("{} {text}: {wanted}", dashed(name)))),
+        }
+    }
+
+    fn address(&self, name: &str) -> Result<Option<IpAddr>, BadUsage> {
+        let own = |a: &IpAddr| !a.is_unspecified() && !a.is_multicast();
+        self.value(
+            name,
+            |text| text.parse().ok().filter(own),
+            "write an IPv4 or IPv6 address of this machine",
+        )
+    }
+
+    fn port(&self, name: &str) -> Result<Option<u16>, BadUsage> {
+        self.value(name, parse_port, "write a port from 1 to 65535")
+    }
+
+    fn name(&self, name: &str) -> Result<Option<String>, BadUsage> {
+        let read = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        self.value(name, read, "write a name")
+    }
+
+    fn number<T>(&self, name: &str, min: T, max: T) -> Result<Option<T>, BadUsage>
+    where
+        T: FromStr + PartialOrd + fmt::Display + Copy,
+    {
+        let read = |text: &str| {
+            let digits = text.bytes().all(|b| b.is_ascii_digit()); // no sign: "+3" is a slip
+            text.parse()
+                .ok()
+                .filter(|n| digits && (min..=max).contains(n))
+        };
+        self.value(
+            name,
+            read,
+            format_args!("write a number from {min} to {max}"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(line: &str) -> Result<Options, String> {
+        match parse(line.split_whitespace().map(OsString::from)) {
+            Ok(Invocation::Run(options)) => Ok(options),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(bad) => Err(bad.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_ancestors() {
+        let options = run("-p").unwrap();
+        assert_eq!(
+            options,
+            Options {
+                destination: Destination::Pf,
+                anonymous_only: false,
+                source_to_server: None,
+                source_to_client: None,
+                debug: 0,
+                user: None,
+                group: None,
+                ports: PortRange::DEFAULT,
+                nat_mode: false,
+                names: false,
+                timeout: None,
+                verbose: false,
+                libwrap: false,
+                listen: Vec::new(),
+                max_sessions: 100,
+            }
+        );
+    }
+
+    #[test]
+    fn clustered_letters_and_glued_arguments_are_read_as_inetd_lines_write_them() {
+        let options = run("-ipAnrVw -p").unwrap_err();
+        assert!(options.contains("only one"), "{options}");
+        let options = run("-AnrVwD3 -t60 -m 2000 -M3000 -R[2001:db8::1]:2121").unwrap();
+        assert!(options.anonymous_only && options.nat_mode && options.names);
+        assert!(options.verbose && options.libwrap);
+        assert_eq!(options.debug, 3);
+        assert_eq!(options.timeout, Some(Duration::from_secs(60)));
+        assert_eq!(Some(options.ports), PortRange::new(2000, 3000));
+        assert_eq!(
+            options.destination,
+            Destination::Reverse("[2001:db8::1]:2121".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn reverse_wins_beside_pf_and_ipfilter_and_nothing_else() {
+        for line in ["-p -R ftp.example.org", "-R ftp.example.org -i"] {
+            assert!(
+                matches!(run(line).unwrap().destination, Destination::Reverse(_)),
+                "{line}"
+            );
+        }
+        for line in [
+            "--netfilter -R a.b",
+            "-R a.b --diverted",
+            "--forward -R a.b",
+        ] {
+            assert!(run(line).unwrap_err().contains("-R: only one"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_last_argument_wins_and_listen_addresses_add_up() {
+        let options =
+            run("-t 5 -t 0 -D1 -D 2 --listen 127.0.0.1:21 --listen [::1]:21 --forward --forward")
+                .unwrap();
+        assert_eq!(options.timeout, None);
+        assert_eq!(options.debug, 2);
+        assert_eq!(options.listen.len(), 2);
+        assert_eq!(
+            options.destination,
+            Destination::Forward { any_port: false }
+        );
+    }
+
+    #[test]
+    fn help_and_version_need_no_destination() {
+        assert_eq!(run("-V --help").unwrap_err(), "Help");
+        assert_eq!(run("--version").unwrap_err(), "Version");
+    }
+
+    #[test]
+    fn the_table_is_sorted_as_the_manual_sorts() {
+        // ("m", false) after ("M", ..): a capital stands before its small letter.
+        let key = |opt: &Opt| {
+            (
+                opt.short.is_empty(),
+                opt.name().to_ascii_lowercase(),
+                opt.name(),
+            )
+        };
+        assert!(TABLE.is_sorted_by_key(key));
+    }
+
+    #[test]
+    fn help_fits_a_terminal_and_names_every_option() {
+        let text = help();
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        for opt in TABLE {
+            assert!(
+                text.lines()
+                    .any(|line| line.trim_start().starts_with(&opt.synopsis()))
+            );
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Who we are: root only until the descriptors that need it are open, then somebody else for good.
+//!
+//! The order is in the types: a session demands a [`Dropped`], which only [`Root::drop`] makes.
+
+#![forbid(unsafe_code)]
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, geteuid, setgid, setuid};
+
+use crate::error::Error;
+use crate::log::Log;
+use crate::options::USER;
+
+/// Whom to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    uid: Uid,
+    gid: Gid,
+}
+
+/// Not yet dropped.
+#[derive(Debug)]
+pub struct Root {
+    /// `None`: not started as root, so we stay who we are.
+    target: Option<Identity>,
+    /// `-u` or `-g` was given and cannot be obeyed.
+    ignored: bool,
+}
+
+/// Whoever we are from now on, for good.
+#[derive(Debug)]
+pub struct Dropped(());
+
+impl Root {
+    /// Looks up `-u` and `-g` while the name service is sure to be there. Without `-u` the user is [`USER`], without
+    /// `-g` the group is the user's own. Not started as root, only names that were given are looked up.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: no such user or group; exit before anything is open.
+    pub fn begin(user: Option<&str>, group: Option<&str>) -> Result<Root, Error> {
+        let group = group.map(group_named).transpose()?;
+        if !geteuid().is_root() {
+            user.map(user_named).transpose()?;
+            return Ok(Root {
+                target: None,
+                ignored: user.is_some() || group.is_some(),
+            });
+        }
+        let own = user_named(user.unwrap_or(USER))?;
+        let target = Identity {
+            gid: group.unwrap_or(own.gid),
+            ..own
+        };
+        Ok(Root {
+            target: Some(target),
+            ignored: false,
+        })
+    }
+
+    /// Becomes the user and group, and makes sure that root cannot come back.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: the system did not let us, or root came back; the process must end.
+    pub fn drop(self, log: &Log) -> Result<Dropped, Error> {
+        if self.ignored {
+            log.notice(format_args!(
+                "not started as root: -u and -g have no effect"
+            ));
+        }
+        if let Some(target) = self.target {
+            become_identity(target)
+                .map_err(|errno| failed("cannot drop root privileges", errno))?;
+            prove(target)?;
+            log.debug(
+                1,
+                format_args!("now user {} group {}", target.uid, target.gid),
+            );
+        }
+        Ok(Dropped(()))
+    }
+}
+
+impl Dropped {
+    /// Whether we are root still (`-u root`), so that data connections may leave from port 20 (RFC 959 §3.2).
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        geteuid().is_root()
+    }
+}
+
+fn user_named(name: &str) -> Result<Identity, Error> {
+    let user = users::get_user_by_name(name).ok_or_else(|| {
+        Error::Usage(format!(
+            "-u {name}: no such user, create it or name another with -u"
+        ))
+    })?;
+    Ok(Identity {
+        uid: Uid::from_raw(user.uid()),
+        gid: Gid::from_raw(user.primary_group_id()),
+    })
+}
+
+fn group_named(name: &str) -> Result<Gid, Error> {
+    match users::get_group_by_name(name) {
+        Some(group) => Ok(Gid::from_raw(group.gid())),
+        None => Err(Error::Usage(format!("-g {name}: no such group"))),
+    }
+}
+
+/// Groups first and the user last: each step needs the right that the last one gives away.
+fn become_identity(target: Identity) -> nix::Result<()> {
+    ids::set_groups(target.gid)?;
+    ids::set_group(target.gid)?;
+    ids::set_user(target.uid)
+}
+
+/// The only proof that root is gone is to ask for it.
+fn prove(target: Identity) -> Result<(), Error> {
+    let root = Uid::from_raw(0);
+    let back = !target.uid.is_root() && setuid(root) != Err(Errno::EPERM);
+    let group_back = !target.uid.is_root()
+        && target.gid.as_raw() != 0
+        && setgid(Gid::from_raw(0)) != Err(Errno::EPERM);
+    if back || group_back || !ids::are(target).unwrap_or(false) {
+        return Err(Error::Config(
+            "cannot drop root privileges: root came back".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Where the kernel tells real, effective and saved ids apart by name.
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd"))]
+mod ids {
+    use super::{Gid, Identity, Uid};
+    use nix::unistd::{getgroups, getresgid, getresuid, setgroups, setresgid, setresuid};
+
+    pub(super) fn set_groups(gid: Gid) -> nix::Result<()> {
+        setgroups(&[gid])
+    }
+
+    pub(super) fn set_group(gid: Gid) -> nix::Result<()> {
+        setresgid(gid, gid, gid)
+    }
+
+    pub(super) fn set_user(uid: Uid) -> nix::Result<()> {
+        setresuid(uid, uid, uid)
+    }
+
+    pub(super) fn are(target: Identity) -> nix::Result<bool> {
+        let (users, groups) = (getresuid()?, getresgid()?);
+        let users = [users.real, users.effective, users.saved];
+        let groups = [groups.real, groups.effective, groups.saved];
+        // FreeBSD lists the effective group first and may list it twice.
+        let others = getgroups()?.iter().all(|group| *group == target.gid);
+        Ok(users == [target.uid; 3] && groups == [target.gid; 3] && others)
+    }
+}
+
+/// Elsewhere setgid(2) and setuid(2) set all three ids when root calls them.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd")))]
+mod ids {
+    use super::{Gid, Identity, Uid, geteuid};
+    use nix::unistd::{getegid, getgid, getuid, setgid, setuid};
+
+    #[cfg(not(target_vendor = "apple"))]
+    pub(super) fn set_groups(gid: Gid) -> nix::Result<()> {
+        nix::unistd::setgroups(&[gid])
+    }
+
+    #[cfg(target_vendor = "apple")]
+    pub(super) use crate::sys::groups::set_groups;
+
+    pub(super) fn set_group(gid: Gid) -> nix::Result<()> {
+        setgid(gid)
+    }
+
+    pub(super) fn set_user(uid: Uid) -> nix::Result<()> {
+        setuid(uid)
+    }
+
+    pub(super) fn are(target: Identity) -> nix::Result<bool> {
+        let users = [getuid(), geteuid()];
+        Ok(users == [target.uid; 2] && [getgid(), getegid()] == [target.gid; 2])
+    }
+}
+
+fn failed(what: &str, errno: Errno) -> Error {
+    Error::Config(format!("{what}: {}", errno.desc()))
+}
