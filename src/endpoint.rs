@@ -73,6 +73,14 @@ impl FromStr for Host {
     }
 }
 
+impl HostPort {
+    /// The resolver has to be asked.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        matches!(self.host, Host::Name(_))
+    }
+}
+
 impl FromStr for HostPort {
     type Err = BadHostPort;
 

@@ -6,13 +6,19 @@
 
 #![deny(unsafe_code)]
 
+pub mod datapath;
+pub mod destination;
 pub mod endpoint;
 pub mod error;
 pub mod ftp;
 pub mod listen;
 pub mod log;
+pub mod nat;
+pub mod net;
 pub mod options;
 pub mod privs;
+pub mod proxy;
+pub mod relay;
 pub mod signals;
 mod sys;
 pub mod wrappers;

@@ -1,7 +1,40 @@
 //! The program: parse, run, return an exit code.
 
+use std::env;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use ftp_proxy::error::Error;
+use ftp_proxy::log::{Log, install_panic_hook};
+use ftp_proxy::options::{self, Invocation};
+use ftp_proxy::proxy;
+
 fn main() -> ExitCode {
+    install_panic_hook();
+    let terminal = io::stderr().is_terminal();
+    let (log, result) = match options::parse(env::args_os().skip(1)) {
+        Ok(Invocation::Run(options)) => {
+            let log = Log::open(options.debug, options.verbose, terminal);
+            let result = proxy::run(&options, &log);
+            (log, result)
+        }
+        Ok(Invocation::Help) => return print(&options::help()),
+        Ok(Invocation::Version) => {
+            return print(concat!("ftp-proxy ", env!("CARGO_PKG_VERSION"), "\n"));
+        }
+        Err(bad) => (Log::open(0, false, terminal), Err(Error::from(bad))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.error(format_args!("{error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// To standard output, which a person who asks for help has; a closed pipe is no fault of ours.
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }

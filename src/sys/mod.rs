@@ -4,6 +4,9 @@
 
 #![allow(unsafe_code, reason = "this is the room where it lives")]
 
+#[cfg_attr(target_os = "linux", path = "conduit/splice.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "conduit/copy.rs")]
+pub mod conduit;
 pub mod fork;
 #[cfg(target_vendor = "apple")]
 pub mod groups;

@@ -12,6 +12,7 @@ mod client;
 mod server;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Side;
@@ -116,7 +117,7 @@ pub enum End {
     Server,
     /// The server went away without a word.
     ServerLost,
-    /// The client went away before it had a server.
+    /// The client broke off, or had no server yet.
     Client,
     /// The server cannot be reached, or may not.
     NoServer,
@@ -124,6 +125,19 @@ pub enum End {
     Protocol,
     /// The edge ended it ([`Session::stop`]).
     Stopped,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Server => "ended by the server",
+            End::ServerLost => "the server went away",
+            End::Client => "the client went away",
+            End::NoServer => "no server",
+            End::Protocol => "line too long",
+            End::Stopped => "stopped",
+        })
+    }
 }
 
 /// A command whose reply is outstanding, or a reply of our own that waits for its turn.
@@ -479,6 +493,11 @@ impl Session {
     #[must_use]
     pub fn data_may_flow(&self) -> bool {
         self.flowing
+    }
+
+    /// The client's control connection broke: nobody is left to talk to.
+    pub fn client_lost(&mut self) {
+        self.end(End::Client);
     }
 
     /// Ends the session from outside (a time-out, a signal): the client hears `421 why`.

@@ -26,6 +26,7 @@ impl Session {
             self.answering = self.answered_by(code);
             if self.must_wait(code) {
                 self.holding = true;
+                self.flowing = true;
                 return false;
             }
             self.correct(code);

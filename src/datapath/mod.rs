@@ -1,0 +1,55 @@
+//! Who stands in for a data connection. The relay asks here and nowhere else, so another way for data to travel is
+//! another [`DataPath`].
+
+#![forbid(unsafe_code)]
+
+mod pump;
+mod relayed;
+mod watch;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+pub use relayed::{Legs, Relayed};
+pub use watch::{Ready, Source, Watch};
+
+use crate::ftp::{DataEnd, DataPlan};
+
+/// A stand-in for one data connection at a time.
+pub trait DataPath {
+    /// Stands in for this data connection and for no earlier one. The address is what the dialling peer must be told.
+    ///
+    /// # Errors
+    /// Nobody can listen: refuse the command, the session goes on.
+    fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr>;
+
+    /// Forgets the data connection. One in use is reset on both sides, so that neither takes it for whole.
+    fn discard(&mut self, now: Instant);
+
+    /// Adds what it waits for. Without `flow`, data for the client waits (it has not been told of the transfer).
+    fn watch<'a>(&'a self, flow: bool, watch: &mut Watch<'a>);
+
+    /// Does what can be done without waiting, and adds to `ends` what came to an end. `true`: bytes moved.
+    fn turn(&mut self, ready: &Ready, flow: bool, now: Instant, ends: &mut Vec<DataEnd>) -> bool;
+
+    /// When it wants a turn even if nothing is ready.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// A connection has been made, at least on one side, and has not ended.
+    fn is_connected(&self) -> bool;
+
+    /// What has been carried so far.
+    fn totals(&self) -> Totals;
+}
+
+/// What a session's data connections carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Data connections that were open on both sides.
+    pub transfers: u64,
+    /// Bytes.
+    pub to_client: u64,
+    /// Bytes.
+    pub to_server: u64,
+}

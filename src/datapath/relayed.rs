@@ -1,0 +1,383 @@
+//! Listen here, dial there, copy.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use socket2::Socket;
+
+use super::pump::{Broken, Pump};
+use super::{DataPath, Ready, Source, Totals, Watch};
+use crate::endpoint::PortRange;
+use crate::ftp::{DataEnd, DataPlan, Side};
+use crate::log::Log;
+use crate::net::{self, CONNECT_TIMEOUT, SourcePort, canonical, with_port};
+
+/// Where data connections may come from and go to. Ports of these addresses are of no meaning.
+#[derive(Clone, Copy, Debug)]
+pub struct Legs {
+    /// The client, as its control connection shows it.
+    pub client: SocketAddr,
+    /// Our address as the client knows it: passive data connections come here.
+    pub facing_client: SocketAddr,
+    /// Source address of active data connections.
+    pub source_to_client: SocketAddr,
+    /// Source port of active data connections.
+    pub source_port: SourcePort,
+    /// The server, as its control connection shows it; meaningless before there is one.
+    pub server: SocketAddr,
+    /// Our address as the server knows it: active data connections come here, passive ones leave from here.
+    pub facing_server: SocketAddr,
+    /// The ports that we listen at and dial from.
+    pub ports: PortRange,
+}
+
+/// The plain relay: works without any right over the packet filter.
+pub struct Relayed<'a> {
+    legs: Legs,
+    state: State,
+    totals: Totals,
+    log: &'a Log,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Listening {
+        listener: TcpListener,
+        plan: DataPlan,
+    },
+    Dialling {
+        came: Socket,
+        dialled: Socket,
+        plan: DataPlan,
+        deadline: Instant,
+    },
+    Carrying(Carriage),
+}
+
+/// Both sockets of a data connection, and the two directions between them.
+#[derive(Debug)]
+struct Carriage {
+    client: Socket,
+    server: Socket,
+    to_client: Pump,
+    to_server: Pump,
+    since: Instant,
+}
+
+impl<'a> Relayed<'a> {
+    /// Nothing is opened yet.
+    #[must_use]
+    pub fn new(legs: Legs, log: &'a Log) -> Self {
+        Relayed {
+            legs,
+            state: State::Idle,
+            totals: Totals::default(),
+            log,
+        }
+    }
+
+    /// Data goes to this server from now on; our address as it knows us is `facing_server`.
+    pub fn reach(&mut self, server: SocketAddr, facing_server: SocketAddr) {
+        self.legs.server = server;
+        self.legs.facing_server = facing_server;
+    }
+
+    /// Takes the first connection from the peer that is to come; a stranger is shown the door, and waiting goes on.
+    fn accept(&mut self, now: Instant) -> Option<DataEnd> {
+        let State::Listening { listener, plan } = &self.state else {
+            return None;
+        };
+        let plan = *plan;
+        let expected = match plan {
+            DataPlan::Active { .. } => self.legs.server,
+            DataPlan::Passive { .. } => self.legs.client,
+        };
+        let came = loop {
+            let (came, from) = listener.accept().ok()?; // would block, or gone again
+            if canonical(from).ip() == expected.ip() {
+                break Socket::from(came);
+            }
+            self.log.warning(format_args!(
+                "refused data connection from {from}: not from {}",
+                expected.ip()
+            ));
+        };
+        let dialled = came.set_nonblocking(true).and_then(|()| self.dial(plan));
+        match dialled {
+            Ok(dialled) => {
+                self.state = State::Dialling {
+                    came,
+                    dialled,
+                    plan,
+                    deadline: now + CONNECT_TIMEOUT,
+                };
+                None
+            }
+            Err(error) => Some(self.cannot_dial(&came, plan, &error)),
+        }
+    }
+
+    fn dial(&self, plan: DataPlan) -> io::Result<Socket> {
+        let legs = &self.legs;
+        match plan {
+            DataPlan::Active { client } => {
+                let to = scoped(client, legs.client);
+                net::dial_data(to, legs.source_to_client, legs.source_port)
+            }
+            DataPlan::Passive { server } => {
+                let to = scoped(server, legs.server);
+                net::dial_data(to, legs.facing_server, SourcePort::Among(legs.ports))
+            }
+        }
+    }
+
+    /// The one who came learns by a reset that nothing is behind us.
+    fn cannot_dial(&mut self, came: &Socket, plan: DataPlan, error: &io::Error) -> DataEnd {
+        net::reset(came);
+        self.state = State::Idle;
+        let (to, end) = match plan {
+            DataPlan::Active { client } => (client, DataEnd::ClientUnreachable),
+            DataPlan::Passive { server } => (server, DataEnd::Unopened),
+        };
+        self.log
+            .info(format_args!("cannot open data connection to {to}: {error}"));
+        end
+    }
+
+    fn finish_dialling(&mut self, now: Instant) -> Option<DataEnd> {
+        let (came, dialled, plan) = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Dialling {
+                came,
+                dialled,
+                plan,
+                ..
+            } => (came, dialled, plan),
+            other => {
+                self.state = other;
+                return None;
+            }
+        };
+        let opened = dialled
+            .take_error()
+            .and_then(|error| error.map_or(Ok(()), Err))
+            .and_then(|()| Ok((Pump::new()?, Pump::new()?)));
+        match opened {
+            Ok((to_client, to_server)) => {
+                let (client, server) = match plan {
+                    DataPlan::Active { .. } => (dialled, came),
+                    DataPlan::Passive { .. } => (came, dialled),
+                };
+                self.totals.transfers += 1;
+                self.state = State::Carrying(Carriage {
+                    client,
+                    server,
+                    to_client,
+                    to_server,
+                    since: now,
+                });
+                None
+            }
+            Err(error) => Some(self.cannot_dial(&came, plan, &error)),
+        }
+    }
+
+    fn carry(&mut self, flow: bool, now: Instant, ends: &mut Vec<DataEnd>) -> bool {
+        let State::Carrying(carriage) = &mut self.state else {
+            return false;
+        };
+        let done = |c: &Carriage| (c.to_client.is_finished(), c.to_server.is_finished());
+        let before = done(carriage);
+        let moved = match carriage.turn(flow) {
+            Ok(moved) => moved,
+            Err(how) => {
+                carriage.reset();
+                self.conclude(now, &how);
+                ends.push(DataEnd::Broken);
+                return true;
+            }
+        };
+        let after = done(carriage);
+        if after.0 && !before.0 {
+            ends.push(DataEnd::Delivered(Side::Client));
+        }
+        if after.1 && !before.1 {
+            ends.push(DataEnd::Delivered(Side::Server));
+        }
+        if after == (true, true) {
+            self.conclude(now, "complete");
+        }
+        moved
+    }
+
+    /// Logs and counts the transfer that is over, however it ended, and closes its sockets.
+    fn conclude(&mut self, now: Instant, how: &str) {
+        if let State::Carrying(carriage) = std::mem::replace(&mut self.state, State::Idle) {
+            let (to_client, to_server) = (carriage.to_client.bytes(), carriage.to_server.bytes());
+            self.totals.to_client += to_client;
+            self.totals.to_server += to_server;
+            let (side, bytes) = match (to_client, to_server) {
+                (0, bytes @ 1..) => ("server", bytes),
+                (bytes, _) => ("client", bytes),
+            };
+            let seconds = now.saturating_duration_since(carriage.since).as_secs_f64();
+            self.log.info(format_args!(
+                "transfer to {side}: {bytes} bytes in {seconds:.3} s, {how}"
+            ));
+        }
+    }
+}
+
+impl DataPath for Relayed<'_> {
+    fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr> {
+        self.discard(now);
+        let at = match plan {
+            DataPlan::Active { .. } => self.legs.facing_server,
+            DataPlan::Passive { .. } => self.legs.facing_client,
+        };
+        let listener = net::listen_data(at, self.legs.ports)?;
+        let at = listener.local_addr()?;
+        self.log
+            .debug(1, format_args!("listening at {at} for {plan:?}"));
+        self.state = State::Listening {
+            listener,
+            plan: *plan,
+        };
+        Ok(at)
+    }
+
+    fn discard(&mut self, now: Instant) {
+        match &self.state {
+            State::Carrying(carriage)
+                if carriage.to_client.is_finished() || carriage.to_server.is_finished() =>
+            {
+                // A peer that keeps its half open after the other's end does not make the transfer less whole.
+                self.conclude(now, "complete");
+            }
+            State::Carrying(carriage) => {
+                carriage.reset();
+                self.conclude(now, "aborted");
+            }
+            State::Dialling { came, .. } => net::reset(came),
+            State::Idle | State::Listening { .. } => {}
+        }
+        self.state = State::Idle;
+    }
+
+    fn watch<'a>(&'a self, flow: bool, watch: &mut Watch<'a>) {
+        match &self.state {
+            State::Idle => {}
+            State::Listening { listener, .. } => {
+                watch.add(Source::Listener, listener.as_fd(), true, false);
+            }
+            State::Dialling { dialled, plan, .. } => {
+                let side = match plan {
+                    DataPlan::Active { .. } => Side::Client,
+                    DataPlan::Passive { .. } => Side::Server,
+                };
+                watch.add(Source::Data(side), dialled.as_fd(), false, true);
+            }
+            State::Carrying(c) => {
+                let (to_client, to_server) = (&c.to_client, &c.to_server);
+                watch.add(
+                    Source::Data(Side::Client),
+                    c.client.as_fd(),
+                    to_server.wants_to_read(),
+                    to_client.wants_to_write(),
+                );
+                watch.add(
+                    Source::Data(Side::Server),
+                    c.server.as_fd(),
+                    flow && to_client.wants_to_read(),
+                    to_server.wants_to_write(),
+                );
+            }
+        }
+    }
+
+    fn turn(&mut self, ready: &Ready, flow: bool, now: Instant, ends: &mut Vec<DataEnd>) -> bool {
+        if ready.has(Source::Listener) {
+            ends.extend(self.accept(now));
+        }
+        let data = ready.has(Source::Data(Side::Client)) || ready.has(Source::Data(Side::Server));
+        match &self.state {
+            State::Dialling { .. } if data => {
+                ends.extend(self.finish_dialling(now));
+                true
+            }
+            State::Dialling {
+                came,
+                plan,
+                deadline,
+                ..
+            } if *deadline <= now => {
+                let (came, plan) = (came.try_clone(), *plan);
+                if let Ok(came) = came {
+                    let error = io::ErrorKind::TimedOut.into();
+                    ends.push(self.cannot_dial(&came, plan, &error));
+                }
+                false
+            }
+            State::Carrying(_) if data => self.carry(flow, now, ends),
+            _ => false,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Dialling { deadline, .. } => Some(*deadline),
+            _ => None,
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        matches!(self.state, State::Dialling { .. } | State::Carrying(_))
+    }
+
+    fn totals(&self) -> Totals {
+        self.totals
+    }
+}
+
+impl Carriage {
+    /// Carries both ways; how it broke, if it did.
+    fn turn(&mut self, flow: bool) -> Result<bool, String> {
+        let to_server = self.to_server.turn(&self.client, &self.server);
+        let to_server = to_server.map_err(|broken| broken.describe("client", "server"))?;
+        let mut to_client = false;
+        if flow || self.to_client.wants_to_write() {
+            let result = self.to_client.turn(&self.server, &self.client);
+            to_client = result.map_err(|broken| broken.describe("server", "client"))?;
+        }
+        Ok(to_server || to_client)
+    }
+
+    fn reset(&self) {
+        net::reset(&self.client);
+        net::reset(&self.server);
+    }
+}
+
+impl Broken {
+    fn describe(&self, source: &str, sink: &str) -> String {
+        let (who, error) = match self {
+            Broken::Source(error) => (source, error),
+            Broken::Sink(error) => (sink, error),
+        };
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => format!("reset by {who}"),
+            _ => format!("failed: {who}: {error}"),
+        }
+    }
+}
+
+/// The peer's own address with the port that it named; a link-local one keeps the scope that only we know.
+fn scoped(named: SocketAddr, peer: SocketAddr) -> SocketAddr {
+    if named.ip() == peer.ip() {
+        with_port(peer, named.port())
+    } else {
+        named
+    }
+}

@@ -1,0 +1,122 @@
+//! Which server a session is for, and whether it may be.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+
+use crate::endpoint::{Host, HostPort};
+use crate::net::{CONNECT_TIMEOUT, LocalAddresses, canonical, dial};
+
+/// Why a server is not dialled, or not reached. `Display` is for the log.
+#[derive(Debug)]
+pub enum Unreachable {
+    /// The resolver knows no such host.
+    Unknown(HostPort),
+    /// It is the proxy itself: dialling it would never end.
+    Loop(SocketAddr),
+    /// An address that names no single other host, or one of this machine that is not for strangers.
+    Forbidden(SocketAddr),
+    /// It does not answer.
+    Silent(SocketAddr, io::Error),
+}
+
+impl Unreachable {
+    /// What the client may know of it.
+    #[must_use]
+    pub fn reply(&self) -> &'static str {
+        match self {
+            Unreachable::Unknown(_) => "The server's name is not known.",
+            Unreachable::Loop(_) => "The destination is this proxy itself.",
+            Unreachable::Forbidden(_) => "That server is not allowed.",
+            Unreachable::Silent(_, error) => match error.kind() {
+                io::ErrorKind::ConnectionRefused => "The server refuses connections.",
+                io::ErrorKind::TimedOut => "The server does not answer.",
+                _ => "The server cannot be reached.",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreachable::Unknown(server) => write!(f, "no address for {server}"),
+            Unreachable::Loop(at) => write!(f, "{at} is this proxy itself"),
+            Unreachable::Forbidden(at) => write!(f, "{at} is not allowed"),
+            Unreachable::Silent(at, error) => write!(f, "cannot connect to {at}: {error}"),
+        }
+    }
+}
+
+/// The addresses of a server, in the resolver's order. It is asked and may take its time if the server has a name.
+///
+/// # Errors
+/// [`Unreachable::Unknown`].
+pub fn resolve(server: &HostPort) -> Result<Vec<SocketAddr>, Unreachable> {
+    match &server.host {
+        Host::Address(ip) => Ok(vec![SocketAddr::new(*ip, server.port)]),
+        Host::Name(name) => {
+            let found = (name.as_str(), server.port).to_socket_addrs();
+            let found: Vec<_> = found.into_iter().flatten().map(canonical).collect();
+            if found.is_empty() {
+                return Err(Unreachable::Unknown(server.clone()));
+            }
+            Ok(found)
+        }
+    }
+}
+
+/// What decides whether a destination may be dialled.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// The addresses of this machine.
+    pub local: LocalAddresses,
+    /// Our end of the client's connection.
+    pub proxy: SocketAddr,
+    /// The client.
+    pub client: IpAddr,
+    /// The client chose the destination: then this machine's own services are for clients on this machine alone.
+    pub client_chose: bool,
+}
+
+impl Guard {
+    /// # Errors
+    /// [`Unreachable::Loop`] or [`Unreachable::Forbidden`].
+    pub fn check(&self, to: SocketAddr) -> Result<(), Unreachable> {
+        let ip = to.ip();
+        let nobody = ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]);
+        let here = self.local.contains(ip);
+        if here && to.port() == self.proxy.port() {
+            return Err(Unreachable::Loop(to));
+        }
+        if nobody || self.client_chose && here && !self.local.contains(self.client) {
+            return Err(Unreachable::Forbidden(to));
+        }
+        Ok(())
+    }
+
+    /// Connects to the first of `addresses` that answers, from the address `from` if it is of that family.
+    ///
+    /// # Errors
+    /// What was wrong with the last one tried.
+    pub fn dial(
+        &self,
+        addresses: &[SocketAddr],
+        from: Option<IpAddr>,
+    ) -> Result<TcpStream, Unreachable> {
+        let mut last = None;
+        for &to in addresses {
+            let from = from.filter(|from| from.is_ipv4() == to.is_ipv4());
+            let attempt = self.check(to).and_then(|()| {
+                dial(to, from, CONNECT_TIMEOUT).map_err(|error| Unreachable::Silent(to, error))
+            });
+            match attempt {
+                Ok(server) => return Ok(server),
+                Err(why) => last = Some(why),
+            }
+        }
+        Err(last.unwrap_or(Unreachable::Forbidden(self.proxy))) // no addresses at all: resolve() forbids it
+    }
+}

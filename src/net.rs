@@ -1,0 +1,264 @@
+//! Sockets: take the client's, dial, listen in a port range; and which addresses are ours.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
+};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::SockaddrStorage;
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::endpoint::PortRange;
+use crate::error::Error;
+
+/// How long a server may take to accept a connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may take to notice that we have closed, in milliseconds a step and in steps.
+const FAREWELL: (u16, usize) = (500, 4);
+
+/// The source port of active data connections that clients of old insist on (RFC 959 §3.2).
+const FTP_DATA_PORT: u16 = 20;
+
+/// Takes the client from descriptor 0, and points 0, 1 and 2, all of which inetd(8) makes the client, at /dev/null:
+/// a stray word on standard error would be a broken reply.
+///
+/// # Errors
+/// [`Error::Usage`]: descriptor 0 is no TCP connection, so nobody started us for a client.
+pub fn take_stdin() -> Result<TcpStream, Error> {
+    let client = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(TcpStream::from)
+        .map_err(Error::os("cannot take descriptor 0"))?;
+    client.peer_addr().map_err(|_| {
+        Error::Usage(
+            "descriptor 0 is no connection: start ftp-proxy from inetd, xinetd or systemd, or give --listen address:port"
+                .to_owned(),
+        )
+    })?;
+    let null = File::options().read(true).write(true).open("/dev/null");
+    let null = null.map_err(Error::os("cannot open /dev/null"))?;
+    let point = || -> nix::Result<()> {
+        dup2_stdin(&null)?;
+        dup2_stdout(&null)?;
+        dup2_stderr(&null)
+    };
+    point().map_err(Error::os("cannot take descriptors 0 to 2"))?;
+    Ok(client)
+}
+
+/// The peer's address and our own of a connection, canonical.
+///
+/// # Errors
+/// ENOTCONN: the peer has gone already.
+pub fn ends(connection: &TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
+    Ok((
+        canonical(connection.peer_addr()?),
+        canonical(connection.local_addr()?),
+    ))
+}
+
+/// The address with an IPv4 address as such, even where a socket for both families shows it as IPv6. Scopes stay.
+#[must_use]
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// `address` with another port; the scope of a link-local address stays.
+#[must_use]
+pub fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}
+
+/// Makes a control connection behave: no waiting for more to send (Nagle's algorithm costs 40 ms a command), peers
+/// that vanish are noticed, urgent bytes stay in line (RFC 854's Synch), and nothing blocks.
+///
+/// # Errors
+/// The peer has gone already.
+pub fn prepare_control(control: &TcpStream) -> io::Result<()> {
+    let socket = socket2::SockRef::from(control);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_keepalive(true)?;
+    socket.set_out_of_band_inline(true)?;
+    socket.set_nonblocking(true)
+}
+
+/// Connects, from the address `from` if one is given, within `timeout`.
+///
+/// # Errors
+/// As connect(2) and bind(2): try the next address, or tell the client 421.
+pub fn dial(to: SocketAddr, from: Option<IpAddr>, timeout: Duration) -> io::Result<TcpStream> {
+    let socket = stream_socket(to)?;
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+    }
+    socket.connect_timeout(&to.into(), timeout)?;
+    Ok(socket.into())
+}
+
+/// Where a data connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum SourcePort {
+    /// Port 20: for root alone.
+    FtpData,
+    /// A random one of these.
+    Among(PortRange),
+}
+
+/// Begins to connect a data connection from the address of `from` and a port as told: poll it for writing, then ask
+/// for its error.
+///
+/// # Errors
+/// As connect(2) and bind(2); EADDRNOTAVAIL if every port of the range is taken.
+pub fn dial_data(to: SocketAddr, from: SocketAddr, source: SourcePort) -> io::Result<Socket> {
+    let attempt = |port| {
+        let socket = stream_socket(to)?;
+        socket.set_reuse_address(true)?; // a port that rests from an earlier transfer will do
+        socket.set_nonblocking(true)?;
+        socket.bind(&with_port(from, port).into())?;
+        match socket.connect(&to.into()) {
+            Err(error) if !in_progress(&error) => Err(error),
+            _ => Ok(socket),
+        }
+    };
+    match source {
+        SourcePort::FtpData => attempt(FTP_DATA_PORT),
+        SourcePort::Among(ports) => try_ports(ports, attempt),
+    }
+}
+
+/// Listens for one data connection, at the address of `at` and a random port of the range.
+///
+/// # Errors
+/// As bind(2) and listen(2); EADDRNOTAVAIL if every port of the range is taken.
+pub fn listen_data(at: SocketAddr, ports: PortRange) -> io::Result<TcpListener> {
+    try_ports(ports, |port| {
+        let socket = stream_socket(at)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&with_port(at, port).into())?;
+        socket.listen(4)?;
+        Ok(socket.into())
+    })
+}
+
+/// The first port at which `attempt` succeeds. A port that is taken is passed over, any other error is final.
+fn try_ports<T>(ports: PortRange, mut attempt: impl FnMut(u16) -> io::Result<T>) -> io::Result<T> {
+    let random = getrandom::u32().map_err(io::Error::other)?;
+    for port in ports.starting_at(random) {
+        match attempt(port) {
+            Err(error) if is_taken(&error) => {}
+            result => return result,
+        }
+    }
+    Err(Errno::EADDRNOTAVAIL.into())
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
+    )
+}
+
+fn in_progress(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EINPROGRESS as i32)
+        || error.kind() == io::ErrorKind::WouldBlock
+}
+
+fn stream_socket(address: SocketAddr) -> io::Result<Socket> {
+    Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )
+}
+
+/// Our address on the way to `peer`, by the routing table. Nothing is sent.
+///
+/// # Errors
+/// There is no way to that peer.
+pub fn address_toward(peer: SocketAddr) -> io::Result<SocketAddr> {
+    let any: SocketAddr = if peer.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(peer)?;
+    Ok(with_port(socket.local_addr()?, 0))
+}
+
+/// The addresses of this machine.
+#[derive(Clone, Debug)]
+pub struct LocalAddresses(Vec<IpAddr>);
+
+impl LocalAddresses {
+    /// Reads them from the interfaces.
+    ///
+    /// # Errors
+    /// As getifaddrs(3): without them there is no guard against loops, so the session must end.
+    pub fn read() -> io::Result<Self> {
+        let address = |storage: SockaddrStorage| {
+            let v4 = storage.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
+            v4.or_else(|| storage.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
+        };
+        let all = nix::ifaddrs::getifaddrs()?;
+        Ok(LocalAddresses(
+            all.filter_map(|i| i.address.and_then(address)).collect(),
+        ))
+    }
+
+    /// Whether a connection to this address would end on this machine. An unspecified address would: connect(2) takes
+    /// it for the loopback.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || ip.is_unspecified() || self.0.contains(&ip)
+    }
+}
+
+/// The name of an address, for the log and for tcp wrappers, if it has one that leads back to it: whoever owns an
+/// address can give it any name (features of hosts_access(5), PARANOID).
+#[must_use]
+pub fn name_of(ip: IpAddr) -> Option<String> {
+    let name = dns_lookup::lookup_addr(&ip).ok()?;
+    // A literal address for a name is what the resolver gives for none.
+    name.parse::<IpAddr>().err()?;
+    let forward = dns_lookup::lookup_host(&name).ok()?;
+    forward.into_iter().any(|back| back == ip).then_some(name)
+}
+
+/// Makes the coming close(2) a reset, so that the peer cannot take it for the end of a whole file.
+pub fn reset(socket: &Socket) {
+    let _ = socket.set_linger(Some(Duration::ZERO)); // fails only on a socket that is dead already
+}
+
+/// Ends a connection so that what was sent last arrives: closing over unread bytes would reset it.
+pub fn farewell(connection: &TcpStream) {
+    let _ = connection.shutdown(Shutdown::Write); // gone already: nothing to be polite about
+    let _ = connection.set_nonblocking(true);
+    let mut rest = [0; 4096];
+    for _ in 0..FAREWELL.1 {
+        let mut fds = [PollFd::new(connection.as_fd(), PollFlags::POLLIN)];
+        if !matches!(poll(&mut fds, FAREWELL.0), Ok(1..)) {
+            continue;
+        }
+        match io::Read::read(&mut &*connection, &mut rest) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! One side's control connection: a socket and what waits to be written to it. Both sides are this one type.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
+
+use socket2::SockRef;
+
+use crate::datapath::{Source, Watch};
+use crate::ftp::Side;
+use crate::net;
+
+/// A control connection, never blocking.
+#[derive(Debug)]
+pub struct Control {
+    stream: TcpStream,
+    out: VecDeque<Piece>,
+    /// Shut down writing when all is written.
+    finishing: bool,
+    /// Nothing can be written any more.
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct Piece {
+    bytes: Vec<u8>,
+    /// The last byte is sent as urgent data.
+    urgent: bool,
+}
+
+impl Control {
+    /// Takes over a connection.
+    ///
+    /// # Errors
+    /// The peer has gone already.
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        net::prepare_control(&stream)?;
+        Ok(Control {
+            stream,
+            out: VecDeque::new(),
+            finishing: false,
+            broken: false,
+        })
+    }
+
+    pub(super) fn send(&mut self, bytes: Vec<u8>) {
+        if !self.broken {
+            self.out.push_back(Piece {
+                bytes,
+                urgent: false,
+            });
+        }
+    }
+
+    pub(super) fn send_urgent(&mut self, bytes: Vec<u8>) {
+        if !self.broken {
+            self.out.push_back(Piece {
+                bytes,
+                urgent: true,
+            });
+        }
+    }
+
+    /// Ends our half once everything is written.
+    pub(super) fn finish(&mut self) {
+        self.finishing = true;
+    }
+
+    /// Bytes waiting to be written.
+    pub(super) fn queued(&self) -> usize {
+        self.out.iter().map(|piece| piece.bytes.len()).sum()
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    pub(super) fn watch<'a>(&'a self, side: Side, reading: bool, watch: &mut Watch<'a>) {
+        let writing = !self.out.is_empty();
+        let reading = reading && !self.broken;
+        watch.add(Source::Control(side), self.stream.as_fd(), reading, writing);
+    }
+
+    /// Reads what there is: `None` if that is nothing, 0 bytes at the end of the stream.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.stream.read(buffer) {
+            Ok(n) => Ok(Some(n)),
+            Err(error) if is_passing(&error) => Ok(None),
+            Err(error) => {
+                self.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what the socket takes.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        while let Some(piece) = self.out.front_mut() {
+            let written = if piece.urgent {
+                // Should only a part go out, the rest is urgent again and ends at the same byte.
+                SockRef::from(&self.stream).send_out_of_band(&piece.bytes)
+            } else {
+                self.stream.write(&piece.bytes)
+            };
+            match written {
+                Ok(n) if n < piece.bytes.len() => drop(piece.bytes.drain(..n)),
+                Ok(_) => drop(self.out.pop_front()),
+                Err(error) if is_passing(&error) => return Ok(()),
+                Err(error) => {
+                    self.give_up();
+                    return Err(error);
+                }
+            }
+        }
+        if std::mem::take(&mut self.finishing) {
+            let _ = self.stream.shutdown(Shutdown::Write); // gone already: it need not be told
+        }
+        Ok(())
+    }
+
+    /// Nothing more can be said to this peer.
+    fn give_up(&mut self) {
+        self.broken = true;
+        self.out.clear();
+    }
+
+    /// Closes so that what was said last arrives.
+    pub(super) fn farewell(&self) {
+        if !self.broken {
+            net::farewell(&self.stream);
+        }
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
