@@ -1,0 +1,208 @@
+//! The log under a syslogd that is slow, absent or restarted, and what can never stand in it.
+//!
+//! The probes are this very program again, under a syslog of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "common/syslog.rs"]
+mod syslog;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::Duration;
+
+use ftp_proxy::log::{Log, complain, install_panic_hook};
+use syslog::FakeSyslog;
+
+/// Set for a probe, to what it shall do.
+const PROBE: &str = "FTP_PROXY_TEST_PROBE";
+
+/// A process that logs a line for each line that it is told, and then says so.
+struct Probe {
+    process: Child,
+    told: Option<ChildStdin>,
+    says: BufReader<ChildStdout>,
+}
+
+impl Probe {
+    fn start(syslog: &FakeSyslog, what: &str) -> Probe {
+        let this = std::env::current_exe().unwrap();
+        let mut command = syslog.command(this.to_str().unwrap());
+        command
+            .args(["--exact", "probe", "--nocapture"])
+            .env(PROBE, what);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = process.stdin.take();
+        let says = BufReader::new(process.stdout.take().unwrap());
+        Probe {
+            process,
+            told,
+            says,
+        }
+    }
+
+    /// Has it log `text`, and waits until it has.
+    fn log(&mut self, text: &str) {
+        writeln!(self.told.as_ref().unwrap(), "{text}").unwrap();
+        let mut said = String::new();
+        while !said.ends_with("logged\n") {
+            assert_ne!(
+                self.says.read_line(&mut said).unwrap(),
+                0,
+                "the probe is gone"
+            );
+        }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Not a claim but the other half of the tests here; without its variable it does nothing.
+#[test]
+fn probe() {
+    match std::env::var(PROBE).as_deref() {
+        Ok("log") => {
+            let log = Log::open(0, false, false);
+            for line in std::io::stdin().lines() {
+                log.info(format_args!("{}", line.unwrap().replace('|', "\n")));
+                writeln!(std::io::stdout(), "logged").unwrap();
+            }
+        }
+        Ok("panic") => {
+            install_panic_hook();
+            let line = std::io::read_to_string(std::io::stdin()).unwrap();
+            std::thread::spawn(|| panic!("a constant"))
+                .join()
+                .unwrap_err();
+            panic!("cannot take {line}");
+        }
+        Ok("complain") => complain(&"two\nlines"),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_line_has_facility_daemon_its_severity_the_pid_and_no_time() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let mut probe = Probe::start(&syslog, "log");
+    probe.log("hello");
+    let line = syslog.next(Duration::from_secs(20)).unwrap();
+    assert_eq!(
+        line,
+        format!("<30>ftp-proxy[{}]: hello", probe.process.id())
+    );
+}
+
+#[test]
+fn nothing_that_is_logged_makes_a_second_line_or_a_long_one() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let mut probe = Probe::start(&syslog, "log");
+    probe.log("client: USER x|<0>kernel: forged");
+    assert!(
+        syslog
+            .expect("client:")
+            .ends_with(": client: USER x\\n<0>kernel: forged")
+    );
+    probe.log(&"\u{e9}".repeat(3000));
+    let line = syslog.expect("\u{e9}");
+    let (_, text) = line.split_once(": ").unwrap();
+    assert_eq!(text.len(), 1000);
+}
+
+#[test]
+fn a_syslogd_that_does_not_read_costs_lines_and_no_time() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let mut probe = Probe::start(&syslog, "log");
+    // More than a socket holds under any usual limit (net.unix.max_dgram_qlen is 10, with systemd 512).
+    for number in 0..5000 {
+        probe.log(&format!("line {number}"));
+    }
+    while syslog.next(Duration::from_millis(100)).is_some() {}
+    probe.log("there again");
+    syslog.expect("there again");
+}
+
+#[test]
+fn a_syslogd_that_was_restarted_gets_the_next_line() {
+    let Some(mut syslog) = FakeSyslog::start() else {
+        return;
+    };
+    if std::fs::exists("/dev/log").unwrap() {
+        return syslog::skip("a machine where /dev/log is no socket of its own");
+    }
+    let mut probe = Probe::start(&syslog, "log");
+    probe.log("before");
+    syslog.expect("before");
+    syslog.stop();
+    syslog.restart();
+    probe.log("after");
+    syslog.expect("after");
+}
+
+#[test]
+fn a_syslogd_that_comes_late_is_found() {
+    let Some(mut syslog) = FakeSyslog::start() else {
+        return;
+    };
+    if std::fs::exists("/dev/log").unwrap() {
+        return syslog::skip("a machine where /dev/log is no socket of its own");
+    }
+    syslog.stop();
+    let mut probe = Probe::start(&syslog, "log");
+    probe.log("lost");
+    syslog.restart();
+    for _ in 0..20 {
+        probe.log("found");
+    }
+    syslog.expect("found");
+}
+
+#[test]
+fn a_panic_is_in_syslog_without_what_a_peer_may_have_said() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let mut probe = Probe::start(&syslog, "panic");
+    probe
+        .told
+        .take()
+        .unwrap()
+        .write_all(b"PASS secret")
+        .unwrap();
+    let line = syslog.expect("panicked at tests/log.rs");
+    assert!(
+        line.starts_with("<27>") && line.ends_with(": a constant"),
+        "{line}"
+    );
+    let line = syslog.expect("panicked at tests/log.rs");
+    assert!(line.ends_with(": (message withheld)"), "{line}");
+}
+
+#[test]
+fn a_complaint_is_one_line_in_syslog_and_none_where_there_is_no_terminal() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let this = std::env::current_exe().unwrap();
+    let mut command = syslog.command(this.to_str().unwrap());
+    command
+        .args(["--exact", "probe", "--nocapture"])
+        .env(PROBE, "complain");
+    assert!(command.output().unwrap().stderr.is_empty());
+    assert!(syslog.expect("two").ends_with(": two\\nlines"));
+}

@@ -1,0 +1,221 @@
+//! Who the process is, as the kernel tells it in /proc. Root only, for who is not root has nothing to drop.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "common/syslog.rs"]
+mod syslog;
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use syslog::FakeSyslog;
+
+const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
+
+/// An empty set, as the kernel writes it.
+const NO_CAPABILITIES: &str = "0000000000000000";
+
+/// Ended when the test does.
+struct Process(Child);
+
+impl Process {
+    /// What /proc/PID/status says after `field`, its words joined by one space.
+    fn status(&self, field: &str) -> String {
+        status(self.0.id(), field)
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        until("the process ends", || self.0.try_wait().unwrap().is_some());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn status(pid: u32, field: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+        .unwrap();
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Four times the same number: real, effective, saved and file system's id.
+fn four(id: u32) -> String {
+    format!("{id} {id} {id} {id}")
+}
+
+fn uid(name: &str) -> u32 {
+    users::get_user_by_name(name).unwrap().uid()
+}
+
+fn gid(name: &str) -> u32 {
+    users::get_group_by_name(name).unwrap().gid()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that waits needs a clock")]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not in time");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// `false`, said aloud, if we are not root.
+fn root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        syslog::skip("root, to see it dropped");
+    }
+    root
+}
+
+/// A server that greets, so that a session lives behind it.
+fn server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let greet = |client: io::Result<TcpStream>| {
+            let mut client = client.unwrap();
+            client.write_all(b"220 ready\r\n").unwrap();
+            client
+        };
+        listener.incoming().map(greet).collect::<Vec<_>>()
+    });
+    address
+}
+
+/// The proxy as `command` starts it, listening, with the address to reach it.
+fn start(mut command: Command, arguments: &[&str]) -> (Process, SocketAddr) {
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    command.args([
+        "-R",
+        &server().to_string(),
+        "--listen",
+        &address.to_string(),
+    ]);
+    let process = command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    (Process(process), address)
+}
+
+/// A session's first words, so that whoever serves has long dropped what it drops.
+fn greeted(address: SocketAddr) -> TcpStream {
+    let mut client = None;
+    until("the proxy listens", || {
+        client = TcpStream::connect(address).ok();
+        client.is_some()
+    });
+    let mut client = client.unwrap();
+    let mut line = [0; 11];
+    client.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"220 ready\r\n");
+    client
+}
+
+/// That of all its ids and groups none but these are left, and no capability.
+fn is_only(pid: u32, uid: u32, gid: u32) {
+    assert_eq!(status(pid, "Uid"), four(uid));
+    assert_eq!(status(pid, "Gid"), four(gid));
+    assert_eq!(status(pid, "Groups"), gid.to_string());
+    for set in ["CapPrm", "CapEff", "CapAmb"] {
+        assert_eq!(status(pid, set), NO_CAPABILITIES, "{set}");
+    }
+}
+
+#[test]
+fn parent_and_session_are_user_proxy_and_its_group_and_nobody_else() {
+    if !root() {
+        return;
+    }
+    let (process, address) = start(Command::new(PROXY), &[]);
+    let _client = greeted(address);
+    let user = users::get_user_by_name("proxy").unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", process.0.id());
+    let session = fs::read_to_string(children)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    for pid in [process.0.id(), session] {
+        is_only(pid, user.uid(), user.primary_group_id());
+    }
+}
+
+#[test]
+fn the_group_that_is_named_wins_over_the_users_own() {
+    if !root() {
+        return;
+    }
+    let (process, address) = start(Command::new(PROXY), &["-u", "nobody", "-g", "daemon"]);
+    let _client = greeted(address);
+    is_only(process.0.id(), uid("nobody"), gid("daemon"));
+}
+
+#[test]
+fn root_may_be_asked_for_and_then_stays() {
+    if !root() {
+        return;
+    }
+    let (process, address) = start(Command::new(PROXY), &["-u", "root", "-g", "daemon"]);
+    let _client = greeted(address);
+    assert_eq!(process.status("Uid"), four(0));
+    assert_eq!(process.status("Gid"), four(gid("daemon")));
+    assert_ne!(process.status("CapEff"), NO_CAPABILITIES);
+}
+
+#[test]
+fn a_system_where_root_comes_back_is_not_served() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    // Capabilities that outlive setuid(2) let a user become root again: here the drop is only for show.
+    let mut command = syslog.command("setpriv");
+    command.args(["--securebits=+no_setuid_fixup", PROXY]);
+    let (mut process, _) = start(command, &[]);
+    assert_eq!(process.exit_code(), Some(78));
+    syslog.expect("cannot drop root privileges: root came back");
+}
+
+#[test]
+fn who_is_not_root_stays_who_he_is_and_hears_that_names_have_no_effect() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let mut command = syslog.command("setpriv");
+    command.args(["--reuid=54321", "--regid=54322", "--groups=54322", PROXY]);
+    let (process, address) = start(command, &["-u", "nobody"]);
+    let _client = greeted(address);
+    is_only(process.0.id(), 54321, 54322);
+    syslog.expect("not started as root: -u and -g have no effect");
+}
+
+#[test]
+fn a_user_nobody_knows_is_a_slip_for_those_who_are_not_root_too() {
+    if !root() {
+        return;
+    }
+    for slip in [["-u", "no-such-user"], ["-g", "no-such-group"]] {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=54321", "--regid=54321", "--clear-groups", PROXY]);
+        let (mut process, _) = start(command, &slip);
+        assert_eq!(process.exit_code(), Some(64), "{slip:?}");
+    }
+}

@@ -1,0 +1,212 @@
+//! `-w` with the system's own library: rules on where a client comes from, and on where it wants to go.
+//!
+//! The rules stand in an /etc of the process's own; the servers are other addresses of the loopback network.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "common/syslog.rs"]
+mod syslog;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ftp_proxy::wrappers::Wrappers;
+use syslog::FakeSyslog;
+
+const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
+
+/// Gives the process an /etc with nothing but what it needs, and the tables from its environment.
+const PRIVATE_ETC: &str = r#"
+set -e
+mkdir "$KEEP/etc"
+for file in passwd group nsswitch.conf hosts ld.so.cache services protocols; do
+    [ ! -e "/etc/$file" ] || cp "/etc/$file" "$KEEP/etc/$file"
+done
+printf '%s\n' "$ALLOW" > "$KEEP/etc/hosts.allow"
+printf '%s\n' "$DENY" > "$KEEP/etc/hosts.deny"
+chmod "$MODE" "$KEEP/etc/hosts.deny"
+chmod 755 "$KEEP" "$KEEP/etc"
+mount --bind "$KEEP/etc" /etc
+"#;
+
+/// Ended when the test does.
+struct Proxy(Child);
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server on that address of this machine, which only greets.
+fn server(host: &str) -> SocketAddr {
+    let listener = TcpListener::bind((host, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            client.unwrap().write_all(b"220 ready\r\n").unwrap();
+        }
+    });
+    address
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that waits needs a clock")]
+fn connect(address: SocketAddr) -> TcpStream {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match TcpStream::connect(address) {
+            Ok(client) => return client,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What hosts.allow and hosts.deny hold, and who may read the second.
+struct Tables {
+    allow: &'static str,
+    deny: &'static str,
+    mode: &'static str,
+}
+
+/// The first line that a client hears that wants to reach a server on `to`, and the log; `None` if the test cannot be.
+fn answer(tables: &Tables, to: &str) -> Option<(String, FakeSyslog)> {
+    let log = FakeSyslog::start()?;
+    if let Err(error) = Wrappers::load() {
+        syslog::skip(&format!("the package libwrap0: {error}"));
+        return None;
+    }
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut command = log.command_after(PRIVATE_ETC, PROXY);
+    command
+        .env("KEEP", log.directory())
+        .env("MODE", tables.mode);
+    command.env("ALLOW", tables.allow).env("DENY", tables.deny);
+    command.args([
+        "-w",
+        "-R",
+        &server(to).to_string(),
+        "--listen",
+        &address.to_string(),
+    ]);
+    let _proxy = Proxy(command.stdin(Stdio::null()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(connect(address))
+        .read_line(&mut line)
+        .unwrap();
+    Some((line, log))
+}
+
+fn serves(allow: &'static str, deny: &'static str, to: &str) {
+    if let Some((line, _)) = answer(
+        &Tables {
+            allow,
+            deny,
+            mode: "644",
+        },
+        to,
+    ) {
+        assert_eq!(
+            line, "220 ready\r\n",
+            "hosts.allow {allow:?}, hosts.deny {deny:?}"
+        );
+    }
+}
+
+fn refuses(tables: &Tables, to: &str) {
+    if let Some((line, syslog)) = answer(tables, to) {
+        assert!(line.starts_with("421 "), "{line}");
+        let logged = syslog.expect("refused");
+        assert!(
+            logged.contains("127.0.0.1:") && logged.contains(to),
+            "{logged}"
+        );
+    }
+}
+
+#[test]
+fn without_rules_everybody_is_served() {
+    serves("", "", "127.0.0.5");
+}
+
+#[test]
+fn a_rule_on_the_source_denies_with_421_and_a_line_in_the_log() {
+    refuses(
+        &Tables {
+            allow: "",
+            deny: "ftp-proxy : 127.0.0.1",
+            mode: "644",
+        },
+        "127.0.0.5",
+    );
+}
+
+#[test]
+fn a_rule_on_another_source_or_another_daemon_is_not_about_this_client() {
+    serves("", "ftp-proxy : 127.0.0.2\nftpd : ALL", "127.0.0.5");
+}
+
+#[test]
+fn a_rule_on_the_destination_denies_that_server() {
+    refuses(
+        &Tables {
+            allow: "",
+            deny: "ftp-proxy@127.0.0.5 : ALL",
+            mode: "644",
+        },
+        "127.0.0.5",
+    );
+}
+
+#[test]
+fn a_rule_on_the_destination_leaves_other_servers_alone() {
+    serves("", "ftp-proxy@127.0.0.5 : ALL", "127.0.0.6");
+    serves("ftp-proxy@127.0.0.6 : ALL", "ALL : ALL", "127.0.0.6");
+}
+
+#[test]
+fn no_name_is_looked_up_without_being_asked_for() {
+    // A client whose name was looked up would be localhost, and known.
+    refuses(
+        &Tables {
+            allow: "",
+            deny: "ftp-proxy : UNKNOWN",
+            mode: "644",
+        },
+        "127.0.0.5",
+    );
+}
+
+#[test]
+fn a_table_that_cannot_be_read_denies_everybody() {
+    refuses(
+        &Tables {
+            allow: "",
+            deny: "ftpd : ALL",
+            mode: "600",
+        },
+        "127.0.0.5",
+    );
+}
+
+#[test]
+fn a_system_without_the_library_is_told_so_and_exit_69() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    // Whatever has its name is an empty file.
+    let hide = r#"for library in $(find /lib/ /usr/lib/ -name 'libwrap.so*'); do mount --bind /dev/null "$library"; done"#;
+    let mut command: Command = syslog.command_after(hide, PROXY);
+    command
+        .args(["-w", "-R", "127.0.0.1", "--listen", "127.0.0.1:65535"])
+        .stdin(Stdio::null());
+    assert_eq!(command.status().unwrap().code(), Some(69));
+    assert!(syslog.expect("-w: ").contains("libwrap"));
+}
