@@ -202,18 +202,24 @@ impl<D: DataPath> Relay<'_, D> {
     }
 
     fn due(&self, over: bool, clocks: &Clocks) -> Option<Instant> {
-        let idle = if over {
+        let patience = if over {
             Some(LINGER_TIMEOUT)
         } else {
-            self.idle
+            self.patience()
         };
         let all = [
-            idle.map(|idle| clocks.active + idle),
+            patience.map(|patience| clocks.active + patience),
             clocks.verdict,
             clocks.late_data,
             self.data.deadline(),
         ];
         all.into_iter().flatten().min()
+    }
+
+    /// How long nothing may move: `-t`, and less once nobody but the server could move anything.
+    fn patience(&self) -> Option<Duration> {
+        let winding_up = self.session.is_winding_up().then_some(LINGER_TIMEOUT);
+        self.idle.into_iter().chain(winding_up).min()
     }
 
     fn turn(&mut self, ready: &Ready, over: bool, clocks: &mut Clocks) {
@@ -281,15 +287,11 @@ impl<D: DataPath> Relay<'_, D> {
     /// Looks at the clock.
     fn check(&mut self, clocks: &mut Clocks, over: bool) {
         let now = clocks.now;
-        let passed = |since: Instant| now.saturating_duration_since(since);
-        if let Some(idle) = self
-            .idle
-            .filter(|idle| !over && passed(clocks.active) >= *idle)
-        {
-            self.log.info(format_args!(
-                "timeout: no data for {} seconds",
-                idle.as_secs()
-            ));
+        let still = now.saturating_duration_since(clocks.active);
+        if let Some(patience) = self.patience().filter(|p| !over && still >= *p) {
+            let seconds = patience.as_secs();
+            self.log
+                .info(format_args!("timeout: no data for {seconds} seconds"));
             self.session
                 .stop("Timeout: nothing has moved for too long.");
         }

@@ -489,6 +489,12 @@ impl Session {
         self.holding
     }
 
+    /// The client will say no more, so nobody but a working server keeps the session going.
+    #[must_use]
+    pub fn is_winding_up(&self) -> bool {
+        self.client_closed
+    }
+
     /// Whether data may be written to the client: it has been told that the transfer begins.
     #[must_use]
     pub fn data_may_flow(&self) -> bool {
@@ -542,13 +548,20 @@ impl Session {
             });
             return true;
         }
-        if self.client_closed && self.from_client.is_empty() && !self.finished_server {
-            self.finished_server = true;
-            match self.server {
-                Some(_) => self.actions.push_back(Action::Finish(Side::Server)),
-                None => self.end(End::Client),
+        if self.client_closed && self.from_client.is_empty() {
+            // It may have closed only its own half, and still read the answers to what it asked.
+            if self
+                .outstanding
+                .iter()
+                .all(|e| matches!(e, Expected::Greeting))
+            {
+                self.end(End::Client);
+                return true;
             }
-            return true;
+            if !std::mem::replace(&mut self.finished_server, true) {
+                self.actions.push_back(Action::Finish(Side::Server));
+                return true;
+            }
         }
         false
     }
