@@ -45,6 +45,15 @@ impl Error {
         }
     }
 
+    /// Whether the operator has something to mend, on this machine; otherwise it was one client's or server's affair.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Error::Usage(_) | Error::Unavailable(_) | Error::Os(..) | Error::Config(_)
+        )
+    }
+
     /// For `map_err`: a failed system call, with what was being done in the infinitive's place, as `cannot listen`.
     pub fn os<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Error {
         move |error| Error::Os(what.into(), error.into())

@@ -27,7 +27,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log.error(format_args!("{error}"));
+            if error.is_ours() {
+                log.error(format_args!("{error}"));
+            } else {
+                log.notice(format_args!("{error}"));
+            }
             ExitCode::from(error.exit_code())
         }
     }

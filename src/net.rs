@@ -122,7 +122,7 @@ pub enum SourcePort {
 /// for its error.
 ///
 /// # Errors
-/// As connect(2) and bind(2); EADDRNOTAVAIL if every port of the range is taken.
+/// As connect(2) and bind(2); EADDRINUSE if every port of the range is taken.
 pub fn dial_data(to: SocketAddr, from: SocketAddr, source: SourcePort) -> io::Result<Socket> {
     let attempt = |port| {
         let socket = stream_socket(to)?;
@@ -130,8 +130,13 @@ pub fn dial_data(to: SocketAddr, from: SocketAddr, source: SourcePort) -> io::Re
         socket.set_nonblocking(true)?;
         socket.bind(&with_port(from, port).into())?;
         match socket.connect(&to.into()) {
-            Err(error) if !in_progress(&error) => Err(error),
-            _ => Ok(socket),
+            Err(error) if in_progress(&error) => Ok(socket),
+            // Here it is this pair of ports that is taken; from bind(2) it would be the address that is not ours.
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                Err(Errno::EADDRINUSE.into())
+            }
+            Err(error) => Err(error),
+            Ok(()) => Ok(socket),
         }
     };
     match source {
@@ -143,7 +148,7 @@ pub fn dial_data(to: SocketAddr, from: SocketAddr, source: SourcePort) -> io::Re
 /// Listens for one data connection, at the address of `at` and a random port of the range.
 ///
 /// # Errors
-/// As bind(2) and listen(2); EADDRNOTAVAIL if every port of the range is taken.
+/// As bind(2) and listen(2); EADDRINUSE if every port of the range is taken.
 pub fn listen_data(at: SocketAddr, ports: PortRange) -> io::Result<TcpListener> {
     try_ports(ports, |port| {
         let socket = stream_socket(at)?;
@@ -160,18 +165,11 @@ fn try_ports<T>(ports: PortRange, mut attempt: impl FnMut(u16) -> io::Result<T>)
     let random = getrandom::u32().map_err(io::Error::other)?;
     for port in ports.starting_at(random) {
         match attempt(port) {
-            Err(error) if is_taken(&error) => {}
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             result => return result,
         }
     }
-    Err(Errno::EADDRNOTAVAIL.into())
-}
-
-fn is_taken(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
-    )
+    Err(Errno::EADDRINUSE.into())
 }
 
 fn in_progress(error: &io::Error) -> bool {

@@ -25,6 +25,15 @@ pub enum Side {
 }
 
 impl Side {
+    /// For a log line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Client => "client",
+            Side::Server => "server",
+        }
+    }
+
     /// The peer across.
     #[must_use]
     pub fn other(self) -> Side {

@@ -255,7 +255,11 @@ impl<D: DataPath> Relay<'_, D> {
         match control.read(&mut buffer) {
             Ok(None) => {}
             Ok(Some(0)) => self.session.closed(side),
-            Ok(Some(n)) => self.session.receive(side, &buffer[..n]),
+            Ok(Some(n)) => {
+                self.log
+                    .debug(3, format_args!("{n} bytes from {}", side.name()));
+                self.session.receive(side, &buffer[..n]);
+            }
             Err(error) => self.lost(side, &error),
         }
     }
@@ -272,10 +276,7 @@ impl<D: DataPath> Relay<'_, D> {
 
     /// A control connection broke. The server hears of the client's end by the end of its own connection.
     fn lost(&mut self, side: Side, error: &io::Error) {
-        let who = match side {
-            Side::Client => "client",
-            Side::Server => "server",
-        };
+        let who = side.name();
         self.log
             .info(format_args!("control connection lost, {who}: {error}"));
         match side {
@@ -314,11 +315,7 @@ impl<D: DataPath> Relay<'_, D> {
             Note::Command(line) => self.verbatim(2, "client", line),
             Note::Reply(line) => self.verbatim(2, "server", line),
             Note::Said(side, line) => {
-                let to = if *side == Side::Client {
-                    "client"
-                } else {
-                    "server"
-                };
+                let to = side.name();
                 self.log
                     .debug(1, format_args!("to {to} (proxy): {}", escaped(line)));
             }
