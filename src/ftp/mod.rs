@@ -3,6 +3,7 @@
 //! Rules of the room: no descriptor, no clock, no log, no platform; the standard library's plain values only.
 //! What a peer sends wrong is a value here, never a panic. Both peers are strangers.
 
+mod action;
 mod addr;
 mod command;
 mod forward;
@@ -11,9 +12,10 @@ mod reply;
 mod session;
 mod telnet;
 
+pub use action::{Action, DataEnd, DataPlan, End, Note, Terms};
 pub use addr::{BadEprt, EprtArgument, PortArgument};
 pub use line::MAX_LINE;
-pub use session::{Action, DataEnd, DataPlan, End, Note, Session, Terms};
+pub use session::Session;
 
 /// One of the two peers of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

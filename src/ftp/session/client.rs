@@ -3,15 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::Side;
+use super::super::action::{Action, DataPlan, End, Note};
 use super::super::addr::{BadEprt, EprtArgument};
 use super::super::command::{Command, Epsv, loggable};
 use super::super::forward::{Target, site};
 use super::super::line::{Line, body};
 use super::super::telnet::{DM, IAC, IP};
-use super::{
-    Action, DataPlan, End, Expected, Extent, LEAST_DATA_PORT, Login, MAX_OUTSTANDING, Note, Parked,
-    Session,
-};
+use super::expected::{Expected, Extent, Login, Parked};
+use super::{LEAST_DATA_PORT, MAX_OUTSTANDING, Session};
 use crate::endpoint::{FTP_PORT, HostPort};
 
 impl Session {

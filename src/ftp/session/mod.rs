@@ -9,15 +9,17 @@
 //! say takes its place in the same queue, so pipelined commands get their replies in order.
 
 mod client;
+mod expected;
 mod server;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use self::expected::{Data, Expected, Extent, Parked};
 use super::Side;
+use super::action::{Action, DataEnd, End, NOT_OPENED, Note, Terms};
 use super::addr::{EprtArgument, PortArgument};
-use super::command::{Command, Direction};
+use super::command::Direction;
 use super::line::{Lines, body};
 use super::reply::Replies;
 use super::telnet::{IAC, Taken, Telnet};
@@ -28,233 +30,6 @@ const LEAST_DATA_PORT: u16 = 1024;
 
 /// Commands that may wait for their answer; more stay unread, which the client notices as back-pressure.
 const MAX_OUTSTANDING: usize = 64;
-
-/// What the session has to go by; known before its first byte.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    /// The client's address, canonical (no IPv4 in IPv6).
-    pub client: IpAddr,
-    /// A client that answers a 229 by dialling the address it already talks to reaches us.
-    pub epsv: bool,
-    /// `-A`: nobody but `ftp` and `anonymous` may log in.
-    pub anonymous_only: bool,
-    /// `-n`: passive data connections are none of our business.
-    pub nat_mode: bool,
-    /// `--forward-any-port`: a client may name a server's port other than 21.
-    pub any_port: bool,
-}
-
-/// What the session wants done, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Bytes for one side's control connection.
-    Send(Side, Vec<u8>),
-    /// Bytes for one side's control connection, the last of them urgent (RFC 959 §4.1.3, the Synch).
-    Urgent(Side, Vec<u8>),
-    /// Stand in for a data connection, in place of any earlier one.
-    Prepare(DataPlan),
-    /// The data connection that was prepared will not be used.
-    Discard,
-    /// Connect to the server that the client named.
-    Dial(HostPort),
-    /// Nothing more will be sent to this side: shut down that direction.
-    Finish(Side),
-    /// Something the log should know.
-    Note(Note),
-    /// The session is over once everything sent has been written.
-    End(End),
-}
-
-/// A data connection that somebody has to stand in for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataPlan {
-    /// The server will connect to us; connect to the client, there.
-    Active {
-        /// Where the client listens: its own address, a port of 1024 or more.
-        client: SocketAddr,
-    },
-    /// The client will connect to us; connect to the server, there.
-    Passive {
-        /// Where the server listens: its own address, a port of 1024 or more.
-        server: SocketAddr,
-    },
-}
-
-/// How a prepared data connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataEnd {
-    /// Everything for this side has been delivered, the end included.
-    Delivered(Side),
-    /// Nobody came, or the server's own end could not be opened: whatever the server says of it is true.
-    Unopened,
-    /// The server's end was open and the client's could not be.
-    ClientUnreachable,
-    /// It broke while it was in use.
-    Broken,
-}
-
-/// What the log should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// A line from the client, without secrets.
-    Command(Vec<u8>),
-    /// A line from the server.
-    Reply(Vec<u8>),
-    /// A line in our own words, to this side.
-    Said(Side, Vec<u8>),
-    /// A command was refused: why, and the line without secrets.
-    Refused(&'static str, Vec<u8>),
-    /// The server's 227 named another host than itself; its own address is used.
-    ForeignPassive(IpAddr),
-    /// The server's answer to PASV or EPSV was of no use.
-    BadPassive(Vec<u8>),
-}
-
-/// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The server ended it, as it should.
-    Server,
-    /// The server went away without a word.
-    ServerLost,
-    /// The client broke off, or had no server yet.
-    Client,
-    /// The server cannot be reached, or may not.
-    NoServer,
-    /// The server sent a line longer than any reply.
-    Protocol,
-    /// The edge ended it ([`Session::stop`]).
-    Stopped,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            End::Server => "ended by the server",
-            End::ServerLost => "the server went away",
-            End::Client => "the client went away",
-            End::NoServer => "no server",
-            End::Protocol => "line too long",
-            End::Stopped => "stopped",
-        })
-    }
-}
-
-/// A command whose reply is outstanding, or a reply of our own that waits for its turn.
-#[derive(Debug)]
-enum Expected {
-    Greeting,
-    /// The greeting of a server that the client named; what follows it.
-    Hidden(Login),
-    Own(Vec<u8>),
-    Plain,
-    Abor,
-    Auth,
-    /// PORT or EPRT.
-    Active,
-    Passive {
-        asked: Extent,
-        sent: Extent,
-    },
-    Transfer {
-        direction: Direction,
-        begun: bool,
-    },
-    /// Answered by us already; the server's own answer comes too late.
-    Swallow,
-}
-
-/// PASV and 227, or EPSV and 229.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
-    Pasv,
-    Epsv,
-}
-
-/// What the client is waiting for while its server is dialled.
-#[derive(Debug)]
-enum Login {
-    User(Vec<u8>),
-    Site,
-}
-
-/// What the edge has been asked and has not answered.
-#[derive(Debug)]
-enum Parked {
-    /// The verb that the client used.
-    Active {
-        extended: bool,
-    },
-    Passive {
-        asked: Extent,
-    },
-    Dial(Login),
-}
-
-impl Expected {
-    fn answer_to(command: &Command<'_>) -> Self {
-        match command {
-            Command::Transfer(direction) => Expected::Transfer {
-                direction: *direction,
-                begun: false,
-            },
-            Command::Abor => Expected::Abor,
-            Command::Auth => Expected::Auth,
-            _ => Expected::Plain,
-        }
-    }
-
-    /// A 125 or 150 came. A command that we do not know can turn out to be a transfer thus.
-    fn begin(&mut self) {
-        match self {
-            Expected::Transfer { begun, .. } => *begun = true,
-            Expected::Plain => {
-                *self = Expected::Transfer {
-                    direction: Direction::ToClient,
-                    begun: true,
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The data connection, as far as replies depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Data {
-    None,
-    /// Prepared, perhaps in use; to whom everything has been delivered.
-    Ready {
-        client: bool,
-        server: bool,
-    },
-    Failed(DataEnd),
-}
-
-impl Data {
-    const READY: Data = Data::Ready {
-        client: false,
-        server: false,
-    };
-
-    /// Something is still to be delivered. An upload is over, too, when the server has closed its end.
-    fn is_under_way(self, direction: Direction) -> bool {
-        match (self, direction) {
-            (Data::Ready { client, .. }, Direction::ToClient) => !client,
-            (Data::Ready { client, server }, Direction::ToServer) => !client && !server,
-            _ => false,
-        }
-    }
-
-    /// The state after a transfer's final reply: after a refusal, a connection that nobody used can serve the next.
-    fn after_reply(self, code: u16) -> Self {
-        if code >= 300 && self == Data::READY {
-            self
-        } else {
-            Data::None
-        }
-    }
-}
 
 /// The machine; see the head of this file.
 #[derive(Debug)]
@@ -616,21 +391,6 @@ impl Session {
         if !self.ended {
             self.ended = true;
             self.actions.push_back(Action::End(why));
-        }
-    }
-}
-
-const NOT_OPENED: &[u8] = b"425 The data connection could not be opened.\r\n";
-
-impl DataEnd {
-    /// What the client must hear of a transfer that the server believes to be whole (RFC 959 §5.4).
-    fn contradicts_success(self) -> Option<&'static [u8]> {
-        match self {
-            DataEnd::Delivered(_) | DataEnd::Unopened => None,
-            DataEnd::ClientUnreachable => Some(NOT_OPENED),
-            DataEnd::Broken => {
-                Some(b"426 The data connection broke; the transfer is not complete.\r\n")
-            }
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::Side;
+use super::super::action::{Action, DataPlan, End, Note};
 use super::super::addr::{find_in_227, find_in_229};
 use super::super::line::body;
 use super::super::reply::Place;
-use super::{
-    Action, Data, DataPlan, End, Expected, Extent, LEAST_DATA_PORT, Login, Note, Parked, Session,
-};
+use super::expected::{Data, Expected, Extent, Login, Parked};
+use super::{LEAST_DATA_PORT, Session};
 
 impl Session {
     /// Acts on the next line from the server; `false` if there is none that may be acted on now.

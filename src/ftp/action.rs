@@ -1,0 +1,134 @@
+//! What goes in and out of a [`Session`](super::Session) beside bytes.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use super::Side;
+use crate::endpoint::HostPort;
+
+/// What the session has to go by; known before its first byte.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The client's address, canonical (no IPv4 in IPv6).
+    pub client: IpAddr,
+    /// A client that answers a 229 by dialling the address it already talks to reaches us.
+    pub epsv: bool,
+    /// `-A`: nobody but `ftp` and `anonymous` may log in.
+    pub anonymous_only: bool,
+    /// `-n`: passive data connections are none of our business.
+    pub nat_mode: bool,
+    /// `--forward-any-port`: a client may name a server's port other than 21.
+    pub any_port: bool,
+}
+
+/// What the session wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Bytes for one side's control connection.
+    Send(Side, Vec<u8>),
+    /// Bytes for one side's control connection, the last of them urgent (RFC 959 §4.1.3, the Synch).
+    Urgent(Side, Vec<u8>),
+    /// Stand in for a data connection, in place of any earlier one.
+    Prepare(DataPlan),
+    /// The data connection that was prepared will not be used.
+    Discard,
+    /// Connect to the server that the client named.
+    Dial(HostPort),
+    /// Nothing more will be sent to this side: shut down that direction.
+    Finish(Side),
+    /// Something the log should know.
+    Note(Note),
+    /// The session is over once everything sent has been written.
+    End(End),
+}
+
+/// A data connection that somebody has to stand in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataPlan {
+    /// The server will connect to us; connect to the client, there.
+    Active {
+        /// Where the client listens: its own address, a port of 1024 or more.
+        client: SocketAddr,
+    },
+    /// The client will connect to us; connect to the server, there.
+    Passive {
+        /// Where the server listens: its own address, a port of 1024 or more.
+        server: SocketAddr,
+    },
+}
+
+/// How a prepared data connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataEnd {
+    /// Everything for this side has been delivered, the end included.
+    Delivered(Side),
+    /// Nobody came, or the server's own end could not be opened: whatever the server says of it is true.
+    Unopened,
+    /// The server's end was open and the client's could not be.
+    ClientUnreachable,
+    /// It broke while it was in use.
+    Broken,
+}
+
+/// What the log should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A line from the client, without secrets.
+    Command(Vec<u8>),
+    /// A line from the server.
+    Reply(Vec<u8>),
+    /// A line in our own words, to this side.
+    Said(Side, Vec<u8>),
+    /// A command was refused: why, and the line without secrets.
+    Refused(&'static str, Vec<u8>),
+    /// The server's 227 named another host than itself; its own address is used.
+    ForeignPassive(IpAddr),
+    /// The server's answer to PASV or EPSV was of no use.
+    BadPassive(Vec<u8>),
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The server ended it, as it should.
+    Server,
+    /// The server went away without a word.
+    ServerLost,
+    /// The client broke off, or had no server yet.
+    Client,
+    /// The server cannot be reached, or may not.
+    NoServer,
+    /// The server sent a line longer than any reply.
+    Protocol,
+    /// The edge ended it ([`Session::stop`](super::Session::stop)).
+    Stopped,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Server => "ended by the server",
+            End::ServerLost => "the server went away",
+            End::Client => "the client went away",
+            End::NoServer => "no server",
+            End::Protocol => "line too long",
+            End::Stopped => "stopped",
+        })
+    }
+}
+
+/// What the client hears of a data connection that was never made.
+pub(super) const NOT_OPENED: &[u8] = b"425 The data connection could not be opened.\r\n";
+
+impl DataEnd {
+    /// What the client must hear of a transfer that the server believes to be whole (RFC 959 §5.4).
+    pub(super) fn contradicts_success(self) -> Option<&'static [u8]> {
+        match self {
+            DataEnd::Delivered(_) | DataEnd::Unopened => None,
+            DataEnd::ClientUnreachable => Some(NOT_OPENED),
+            DataEnd::Broken => {
+                Some(b"426 The data connection broke; the transfer is not complete.\r\n")
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a session waits for: answers of the server, of the edge, and of the data connection.
+
+use super::super::action::DataEnd;
+use super::super::command::{Command, Direction};
+
+/// A command whose reply is outstanding, or a reply of our own that waits for its turn.
+#[derive(Debug)]
+pub(super) enum Expected {
+    Greeting,
+    /// The greeting of a server that the client named; what follows it.
+    Hidden(Login),
+    Own(Vec<u8>),
+    Plain,
+    Abor,
+    Auth,
+    /// PORT or EPRT.
+    Active,
+    Passive {
+        asked: Extent,
+        sent: Extent,
+    },
+    Transfer {
+        direction: Direction,
+        begun: bool,
+    },
+    /// Answered by us already; the server's own answer comes too late.
+    Swallow,
+}
+
+/// PASV and 227, or EPSV and 229.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    Pasv,
+    Epsv,
+}
+
+/// What the client is waiting for while its server is dialled.
+#[derive(Debug)]
+pub(super) enum Login {
+    User(Vec<u8>),
+    Site,
+}
+
+/// What the edge has been asked and has not answered.
+#[derive(Debug)]
+pub(super) enum Parked {
+    /// The verb that the client used.
+    Active {
+        extended: bool,
+    },
+    Passive {
+        asked: Extent,
+    },
+    Dial(Login),
+}
+
+impl Expected {
+    pub(super) fn answer_to(command: &Command<'_>) -> Self {
+        match command {
+            Command::Transfer(direction) => Expected::Transfer {
+                direction: *direction,
+                begun: false,
+            },
+            Command::Abor => Expected::Abor,
+            Command::Auth => Expected::Auth,
+            _ => Expected::Plain,
+        }
+    }
+
+    /// A 125 or 150 came. A command that we do not know can turn out to be a transfer thus.
+    pub(super) fn begin(&mut self) {
+        match self {
+            Expected::Transfer { begun, .. } => *begun = true,
+            Expected::Plain => {
+                *self = Expected::Transfer {
+                    direction: Direction::ToClient,
+                    begun: true,
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The data connection, as far as replies depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Data {
+    None,
+    /// Prepared, perhaps in use; to whom everything has been delivered.
+    Ready {
+        client: bool,
+        server: bool,
+    },
+    Failed(DataEnd),
+}
+
+impl Data {
+    pub(super) const READY: Data = Data::Ready {
+        client: false,
+        server: false,
+    };
+
+    /// Something is still to be delivered. An upload is over, too, when the server has closed its end.
+    pub(super) fn is_under_way(self, direction: Direction) -> bool {
+        match (self, direction) {
+            (Data::Ready { client, .. }, Direction::ToClient) => !client,
+            (Data::Ready { client, server }, Direction::ToServer) => !client && !server,
+            _ => false,
+        }
+    }
+
+    /// The state after a transfer's final reply: after a refusal, a connection that nobody used can serve the next.
+    pub(super) fn after_reply(self, code: u16) -> Self {
+        if code >= 300 && self == Data::READY {
+            self
+        } else {
+            Data::None
+        }
+    }
+}
