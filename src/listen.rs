@@ -37,7 +37,8 @@ const FAREWELL_TURN: u16 = 100;
 /// Why [`serve`] returned.
 #[derive(Debug)]
 pub enum Served {
-    /// We are a new child: serve this client, then return an exit code.
+    /// We are a new child: serve this client, then return an exit code. Signals are held back until the session makes its
+    /// own [`Signals`].
     Client(OwnedFd),
     /// We are the parent, told to stop.
     Ended,

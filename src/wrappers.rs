@@ -6,6 +6,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 
 use crate::error::Error;
 use crate::sys::libwrap::{Host, Libwrap};
@@ -30,7 +31,8 @@ impl Wrappers {
     }
 
     /// Whether the rules for `daemon` permit this client to reach this server: each is an address and, with `-r`, the
-    /// name that belongs to it. Rules on names see `unknown` otherwise.
+    /// name that belongs to it. Rules on names see `unknown` otherwise. `socket` is the client, for rules that write to
+    /// it or put a program in our place (hosts_options(5) `banners`, `twist`).
     ///
     /// A table that exists but cannot be read denies everybody: the library would take it for an empty one, and an
     /// empty hosts.deny permits all.
@@ -38,6 +40,7 @@ impl Wrappers {
     pub fn allows(
         &self,
         daemon: &str,
+        socket: BorrowedFd<'_>,
         client: (SocketAddr, Option<&str>),
         server: (SocketAddr, Option<&str>),
     ) -> bool {
@@ -45,7 +48,7 @@ impl Wrappers {
             return false;
         };
         let (client, server) = (Host::new(client.0, client.1), Host::new(server.0, server.1));
-        let permitted = self.0.hosts_access(&daemon, &client, &server);
+        let permitted = self.0.hosts_access(&daemon, socket, &client, &server);
         permitted && TABLES.iter().all(|table| readable_or_absent(table))
     }
 }

@@ -153,8 +153,11 @@ fn each_client_has_a_child_and_one_too_many_is_told_421_until_another_leaves() {
     );
     assert_eq!(proxy.children().len(), 2);
 
+    // Its words are there before it is refused: unread, they must not cost it the reply.
+    proxy.signal(Signal::SIGSTOP);
     let mut third = proxy.client();
-    third.0.get_mut().write_all(b"USER x\r\n").unwrap(); // unread bytes must not cost it the reply
+    third.0.get_mut().write_all(b"USER x\r\n").unwrap();
+    proxy.signal(Signal::SIGCONT);
     assert_eq!(third.line(), "421 Too many sessions; try again later.\r\n");
     assert_eq!(third.line(), "");
 
@@ -180,6 +183,23 @@ fn sigterm_and_sigint_end_the_sessions_and_the_parent() {
             children.iter().all(|child| kill(*child, None).is_err()),
             "a session outlived its parent"
         );
+    }
+}
+
+#[test]
+fn a_session_that_has_only_just_begun_hears_of_the_end_too() {
+    for _ in 0..20 {
+        let mut proxy = Proxy::start(Command::new(PROXY), &[]);
+        let mut client = proxy.client();
+        // No sleep here: the signal shall come while the child still finds its feet.
+        while proxy.children().is_empty() {}
+        proxy.signal(Signal::SIGTERM);
+        let mut said = client.line();
+        if said.starts_with("220 ") {
+            said = client.line();
+        }
+        assert!(said.starts_with("421 "), "{said}");
+        assert_eq!(proxy.exit_code(), Some(0));
     }
 }
 

@@ -185,6 +185,18 @@ fn no_name_is_looked_up_without_being_asked_for() {
 }
 
 #[test]
+fn a_rule_may_answer_the_client_by_a_program() {
+    let tables = Tables {
+        allow: "",
+        deny: "ftp-proxy : ALL : twist /bin/echo 421 %d hates %a",
+        mode: "644",
+    };
+    if let Some((line, _)) = answer(&tables, "127.0.0.5") {
+        assert_eq!(line, "421 ftp-proxy hates 127.0.0.1\n");
+    }
+}
+
+#[test]
 fn a_table_that_cannot_be_read_denies_everybody() {
     refuses(
         &Tables {

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use libloading::Library;
@@ -11,6 +12,7 @@ use socket2::SockAddr;
 const NAMES: [&str; 2] = ["libwrap.so.0", "libwrap.so"];
 
 // Keys of request_init(3), from <tcpd.h>; they have been the same since 1995.
+const RQ_FILE: c_int = 1;
 const RQ_DAEMON: c_int = 2;
 const RQ_CLIENT_NAME: c_int = 4;
 const RQ_CLIENT_ADDR: c_int = 5;
@@ -79,19 +81,28 @@ impl Libwrap {
         }
     }
 
-    /// Whether hosts.allow(5) and hosts.deny(5) permit `client` to reach `server` by `daemon`.
+    /// Whether hosts.allow(5) and hosts.deny(5) permit `client` to reach `server` by `daemon`. Rules may write to
+    /// `socket`, which is the client (`banners`), and may never return (`twist`; hosts_options(5)).
     #[must_use]
-    pub fn hosts_access(&self, daemon: &CStr, client: &Host, server: &Host) -> bool {
+    pub fn hosts_access(
+        &self,
+        daemon: &CStr,
+        socket: BorrowedFd<'_>,
+        client: &Host,
+        server: &Host,
+    ) -> bool {
         let mut request = RequestInfo([0; 8192]);
         let request = ptr::from_mut(&mut request);
         let string = |text: &CStr| -> *const c_char { text.as_ptr() };
         // SAFETY: `request` is live, aligned for any C type and larger than the structure. Each key is followed by an
-        // argument of the type that <tcpd.h> gives it and the list ends with 0. Strings are copied; the two addresses
-        // are kept as pointers and outlive the next call, the last to use them. Without sock_methods() the library
+        // argument of the type that <tcpd.h> gives it and the list ends with 0. Strings are copied; the descriptor is
+        // borrowed for as long; the two addresses are kept as pointers and outlive the next call, the last to use them. Without sock_methods() the library
         // has no function to look up names, so it asks no resolver.
         unsafe {
             (self.request_init)(
                 request,
+                RQ_FILE,
+                socket.as_raw_fd(),
                 RQ_DAEMON,
                 string(daemon),
                 RQ_CLIENT_SIN,
