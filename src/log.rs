@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::fmt::{self, Arguments, Write as _};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 use std::process;
 
@@ -86,16 +86,6 @@ impl Log {
         }
         syslog.send(severity, &text);
     }
-}
-
-/// For a program that ends before it has a [`Log`], or by an error: one line to syslog, and to standard error where that
-/// is a terminal, for otherwise it may be the client.
-pub fn complain(what: &dyn fmt::Display) {
-    let text = line(&what.to_string());
-    if io::stderr().is_terminal() {
-        let _ = writeln!(io::stderr(), "ftp-proxy: {text}"); // nobody else to tell
-    }
-    Syslog::open().send(Severity::LOG_ERR, &text);
 }
 
 /// Panics go to syslog, for standard error may be the client. The message is left out unless it is a constant of the

@@ -121,7 +121,7 @@ impl Proxy<'_> {
             Standing::Root(root) => root.drop(self.log).map_err(fault)?,
             Standing::Dropped(dropped) => dropped,
         };
-        self.admit(&ends, &destined)?;
+        self.admit(client, &ends, &destined)?;
         Ok((destined, dropped, ends))
     }
 
@@ -157,7 +157,12 @@ impl Proxy<'_> {
     }
 
     /// The tcp wrappers' word, and the log's.
-    fn admit(&self, ends: &Redirected, destined: &Destined) -> Result<(), Refusal> {
+    fn admit(
+        &self,
+        socket: &TcpStream,
+        ends: &Redirected,
+        destined: &Destined,
+    ) -> Result<(), Refusal> {
         let server = destined.servers.first().copied();
         let name = |at: SocketAddr| {
             if self.options.names {
@@ -181,7 +186,8 @@ impl Proxy<'_> {
         if let Some(wrappers) = &self.wrappers {
             // A client that has named no server yet is judged by where it came in.
             let at = (server.unwrap_or(ends.proxy), server_name.as_deref());
-            if !wrappers.allows(DAEMON, (ends.client, client_name.as_deref()), at) {
+            let from = (ends.client, client_name.as_deref());
+            if !wrappers.allows(DAEMON, socket.as_fd(), from, at) {
                 let text = format!("tcpwrappers rejected: {client} -> {to}");
                 return Err(Refusal("Access denied.", Error::Denied(text)));
             }

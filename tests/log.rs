@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
-use ftp_proxy::log::{Log, complain, install_panic_hook};
+use ftp_proxy::log::{Log, install_panic_hook};
 use syslog::FakeSyslog;
 
 /// Set for a probe, to what it shall do.
@@ -85,7 +85,6 @@ fn probe() {
                 .unwrap_err();
             panic!("cannot take {line}");
         }
-        Ok("complain") => complain(&"two\nlines"),
         _ => {}
     }
 }
@@ -191,18 +190,4 @@ fn a_panic_is_in_syslog_without_what_a_peer_may_have_said() {
     );
     let line = syslog.expect("panicked at tests/log.rs");
     assert!(line.ends_with(": (message withheld)"), "{line}");
-}
-
-#[test]
-fn a_complaint_is_one_line_in_syslog_and_none_where_there_is_no_terminal() {
-    let Some(syslog) = FakeSyslog::start() else {
-        return;
-    };
-    let this = std::env::current_exe().unwrap();
-    let mut command = syslog.command(this.to_str().unwrap());
-    command
-        .args(["--exact", "probe", "--nocapture"])
-        .env(PROBE, "complain");
-    assert!(command.output().unwrap().stderr.is_empty());
-    assert!(syslog.expect("two").ends_with(": two\\nlines"));
 }

@@ -100,7 +100,7 @@ fn each_slip_is_one_line_on_a_terminal_and_in_syslog_and_exit_64_before_anything
         let (shown, code) = on_a_terminal(command);
         assert_eq!(code, Some(64), "{line}: {shown}");
         assert!(
-            shown.starts_with("ftp-proxy: ") && shown.contains(complaint),
+            shown.starts_with("ftp-proxy[") && shown.contains(complaint),
             "{line}: {shown}"
         );
         assert!(
@@ -126,7 +126,7 @@ fn a_word_that_is_no_utf8_is_a_slip_too_and_cannot_reach_the_terminal_raw() {
     let (shown, code) = on_a_terminal(command);
     assert_eq!(code, Some(64));
     assert!(
-        shown.starts_with("ftp-proxy: ") && !shown.contains('\x1b'),
+        shown.starts_with("ftp-proxy[") && !shown.contains('\x1b'),
         "{shown:?}"
     );
 }

@@ -22,9 +22,10 @@ const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
 const PRIVATE_ETC: &str = r#"
 set -e
 mkdir "$KEEP/etc"
-for file in passwd group nsswitch.conf hosts ld.so.cache services protocols; do
+for file in passwd group nsswitch.conf ld.so.cache services protocols; do
     [ ! -e "/etc/$file" ] || cp "/etc/$file" "$KEEP/etc/$file"
 done
+printf '%s\n' '127.0.0.1 client.example' '127.0.0.5 server.example' > "$KEEP/etc/hosts"
 printf '%s\n' "$ALLOW" > "$KEEP/etc/hosts.allow"
 printf '%s\n' "$DENY" > "$KEEP/etc/hosts.deny"
 chmod "$MODE" "$KEEP/etc/hosts.deny"
@@ -66,15 +67,25 @@ fn connect(address: SocketAddr) -> TcpStream {
     }
 }
 
-/// What hosts.allow and hosts.deny hold, and who may read the second.
-struct Tables {
+/// What hosts.allow and hosts.deny hold, who may read the second, and what the proxy is told beside.
+#[derive(Clone, Copy)]
+struct Rules {
     allow: &'static str,
     deny: &'static str,
     mode: &'static str,
+    options: &'static str,
 }
 
+/// Nothing in them.
+const RULES: Rules = Rules {
+    allow: "",
+    deny: "",
+    mode: "644",
+    options: "-w",
+};
+
 /// The first line that a client hears that wants to reach a server on `to`, and the log; `None` if the test cannot be.
-fn answer(tables: &Tables, to: &str) -> Option<(String, FakeSyslog)> {
+fn answer(rules: Rules, to: &str) -> Option<(String, FakeSyslog)> {
     let log = FakeSyslog::start()?;
     if let Err(error) = Wrappers::load() {
         syslog::skip(&format!("the package libwrap0: {error}"));
@@ -85,12 +96,10 @@ fn answer(tables: &Tables, to: &str) -> Option<(String, FakeSyslog)> {
         .local_addr()
         .unwrap();
     let mut command = log.command_after(PRIVATE_ETC, PROXY);
-    command
-        .env("KEEP", log.directory())
-        .env("MODE", tables.mode);
-    command.env("ALLOW", tables.allow).env("DENY", tables.deny);
+    command.env("KEEP", log.directory()).env("MODE", rules.mode);
+    command.env("ALLOW", rules.allow).env("DENY", rules.deny);
     command.args([
-        "-w",
+        rules.options,
         "-R",
         &server(to).to_string(),
         "--listen",
@@ -104,28 +113,25 @@ fn answer(tables: &Tables, to: &str) -> Option<(String, FakeSyslog)> {
     Some((line, log))
 }
 
-fn serves(allow: &'static str, deny: &'static str, to: &str) {
-    if let Some((line, _)) = answer(
-        &Tables {
-            allow,
-            deny,
-            mode: "644",
-        },
-        to,
-    ) {
+fn serves(rules: Rules, to: &str) {
+    if let Some((line, _)) = answer(rules, to) {
         assert_eq!(
             line, "220 ready\r\n",
-            "hosts.allow {allow:?}, hosts.deny {deny:?}"
+            "hosts.allow {:?}, hosts.deny {:?}",
+            rules.allow, rules.deny
         );
     }
 }
 
-fn refuses(tables: &Tables, to: &str) {
-    if let Some((line, syslog)) = answer(tables, to) {
+/// That a client is told so, and the log how the proxy calls client and server.
+fn refuses(rules: Rules, client: &str, server: &str) {
+    if let Some((line, syslog)) = answer(rules, "127.0.0.5") {
         assert!(line.starts_with("421 "), "{line}");
-        let logged = syslog.expect("refused");
+        let logged = syslog.expect("tcpwrappers rejected: ");
+        let (_, ends) = logged.split_once("rejected: ").unwrap();
+        let (from, to) = ends.split_once(" -> ").unwrap();
         assert!(
-            logged.contains("127.0.0.1:") && logged.contains(to),
+            from.starts_with(&format!("{client}:")) && to.starts_with(&format!("{server}:")),
             "{logged}"
         );
     }
@@ -133,65 +139,107 @@ fn refuses(tables: &Tables, to: &str) {
 
 #[test]
 fn without_rules_everybody_is_served() {
-    serves("", "", "127.0.0.5");
+    serves(RULES, "127.0.0.5");
 }
 
 #[test]
 fn a_rule_on_the_source_denies_with_421_and_a_line_in_the_log() {
     refuses(
-        &Tables {
-            allow: "",
+        Rules {
             deny: "ftp-proxy : 127.0.0.1",
-            mode: "644",
+            ..RULES
         },
+        "127.0.0.1",
         "127.0.0.5",
     );
 }
 
 #[test]
 fn a_rule_on_another_source_or_another_daemon_is_not_about_this_client() {
-    serves("", "ftp-proxy : 127.0.0.2\nftpd : ALL", "127.0.0.5");
+    serves(
+        Rules {
+            deny: "ftp-proxy : 127.0.0.2\nftpd : ALL",
+            ..RULES
+        },
+        "127.0.0.5",
+    );
 }
 
 #[test]
 fn a_rule_on_the_destination_denies_that_server() {
     refuses(
-        &Tables {
-            allow: "",
+        Rules {
             deny: "ftp-proxy@127.0.0.5 : ALL",
-            mode: "644",
+            ..RULES
         },
+        "127.0.0.1",
         "127.0.0.5",
     );
 }
 
 #[test]
 fn a_rule_on_the_destination_leaves_other_servers_alone() {
-    serves("", "ftp-proxy@127.0.0.5 : ALL", "127.0.0.6");
-    serves("ftp-proxy@127.0.0.6 : ALL", "ALL : ALL", "127.0.0.6");
+    serves(
+        Rules {
+            deny: "ftp-proxy@127.0.0.5 : ALL",
+            ..RULES
+        },
+        "127.0.0.6",
+    );
+    serves(
+        Rules {
+            allow: "ftp-proxy@127.0.0.6 : ALL",
+            deny: "ALL : ALL",
+            ..RULES
+        },
+        "127.0.0.6",
+    );
 }
 
 #[test]
 fn no_name_is_looked_up_without_being_asked_for() {
-    // A client whose name was looked up would be localhost, and known.
+    // A client whose name was looked up would be client.example, and known.
     refuses(
-        &Tables {
-            allow: "",
+        Rules {
             deny: "ftp-proxy : UNKNOWN",
-            mode: "644",
+            ..RULES
         },
+        "127.0.0.1",
         "127.0.0.5",
     );
 }
 
 #[test]
-fn a_rule_may_answer_the_client_by_a_program() {
-    let tables = Tables {
-        allow: "",
-        deny: "ftp-proxy : ALL : twist /bin/echo 421 %d hates %a",
-        mode: "644",
+fn rules_on_names_are_obeyed_with_r() {
+    for deny in [
+        "ftp-proxy : client.example",
+        "ftp-proxy@server.example : ALL",
+    ] {
+        serves(Rules { deny, ..RULES }, "127.0.0.5");
+    }
+    let rules = Rules {
+        deny: "ftp-proxy : client.example",
+        options: "-rw",
+        ..RULES
     };
-    if let Some((line, _)) = answer(&tables, "127.0.0.5") {
+    refuses(rules, "client.example", "server.example");
+    refuses(
+        Rules {
+            deny: "ftp-proxy@server.example : ALL",
+            ..rules
+        },
+        "client.example",
+        "server.example",
+    );
+}
+
+#[test]
+fn a_rule_may_answer_the_client_by_a_program() {
+    let rules = Rules {
+        deny: "ftp-proxy : ALL : twist /bin/echo 421 %d hates %a",
+        ..RULES
+    };
+    if let Some((line, _)) = answer(rules, "127.0.0.5") {
         assert_eq!(line, "421 ftp-proxy hates 127.0.0.1\n");
     }
 }
@@ -199,11 +247,12 @@ fn a_rule_may_answer_the_client_by_a_program() {
 #[test]
 fn a_table_that_cannot_be_read_denies_everybody() {
     refuses(
-        &Tables {
-            allow: "",
+        Rules {
             deny: "ftpd : ALL",
             mode: "600",
+            ..RULES
         },
+        "127.0.0.1",
         "127.0.0.5",
     );
 }
