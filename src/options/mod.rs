@@ -4,13 +4,18 @@
 
 #![forbid(unsafe_code)]
 
+mod given;
+mod table;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 
-use crate::endpoint::{HostPort, PortRange, parse_port};
+use crate::endpoint::{HostPort, PortRange};
+use given::Given;
+use table::dashed;
+pub use table::{Opt, TABLE, help};
 
 /// The user that root is dropped to unless `-u` names another (ftp-proxy(8)).
 pub const USER: &str = "proxy";
@@ -20,103 +25,6 @@ const MAX_SESSIONS: usize = 100;
 
 /// Longest time-out taken, in seconds: a year. Longer is a slip of the finger and would only overflow somewhere.
 const MAX_TIMEOUT: u64 = 31_536_000;
-
-/// One option, as parser, `--help` and manual page know it.
-#[derive(Clone, Copy, Debug)]
-pub struct Opt {
-    /// The letter, or empty.
-    pub short: &'static str,
-    /// The long name, or empty.
-    pub long: &'static str,
-    /// The argument as the manual names it; empty for a flag.
-    pub argument: &'static str,
-    /// What it does, in a few words.
-    pub help: &'static str,
-}
-
-/// Every option, sorted as the manual sorts them: letters without regard to case, then long names.
-pub const TABLE: &[Opt] = &[
-    letter("A", "", "permit only anonymous FTP"),
-    letter("a", "address", "source address of connections to servers"),
-    letter("D", "debuglevel", "debug output, 0 (none) to 3 (most)"),
-    letter("g", "group", "run as this group"),
-    letter("i", "", "destination: ask IP-Filter"),
-    letter("M", "maxport", "highest port for data connections (65535)"),
-    letter("m", "minport", "lowest port for data connections (49152)"),
-    letter("n", "", "NAT mode: leave passive data alone"),
-    letter("p", "", "destination: ask pf"),
-    letter(
-        "R",
-        "address[:port]",
-        "destination: this server (reverse proxy)",
-    ),
-    letter("r", "", "look up host names for the log and -w"),
-    letter("S", "address", "source address of data connections"),
-    letter("t", "timeout", "end idle sessions, in seconds (0: never)"),
-    letter("u", "user", "run as this user (proxy)"),
-    letter("V", "", "log commands and replies"),
-    letter("w", "", "obey hosts.allow and hosts.deny"),
-    long("diverted", "", "destination: the socket's own name"),
-    long("forward", "", "destination: the client names it"),
-    long(
-        "forward-any-port",
-        "",
-        "with --forward: ports other than 21 too",
-    ),
-    long("help", "", "print this and exit"),
-    long(
-        "listen",
-        "address:port",
-        "accept clients here, without inetd",
-    ),
-    long(
-        "max-sessions",
-        "number",
-        "sessions at a time with --listen (100)",
-    ),
-    long("netfilter", "", "destination: ask Linux netfilter"),
-    long("version", "", "print the version and exit"),
-];
-
-const fn letter(short: &'static str, argument: &'static str, help: &'static str) -> Opt {
-    Opt {
-        short,
-        long: "",
-        argument,
-        help,
-    }
-}
-
-const fn long(long: &'static str, argument: &'static str, help: &'static str) -> Opt {
-    Opt {
-        short: "",
-        long,
-        argument,
-        help,
-    }
-}
-
-impl Opt {
-    /// The name that the parser knows it by.
-    fn name(&self) -> &'static str {
-        if self.short.is_empty() {
-            self.long
-        } else {
-            self.short
-        }
-    }
-
-    /// As it is written on a command line, with the name of its argument.
-    fn synopsis(&self) -> String {
-        dashed(self.name()) + if self.argument.is_empty() { "" } else { " " } + self.argument
-    }
-}
-
-/// An option's name as a person writes it.
-fn dashed(name: &str) -> String {
-    let dashes = if name.chars().count() == 1 { "-" } else { "--" };
-    format!("{dashes}{name}")
-}
 
 /// How the session learns where the client wants to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,23 +104,6 @@ impl fmt::Display for BadUsage {
 
 impl std::error::Error for BadUsage {}
 
-impl From<getopts::Fail> for BadUsage {
-    fn from(fail: getopts::Fail) -> Self {
-        use getopts::Fail::{
-            ArgumentMissing, OptionDuplicated, OptionMissing, UnexpectedArgument,
-            UnrecognizedOption,
-        };
-        let (name, wrong) = match &fail {
-            ArgumentMissing(name) => (name, "needs an argument"),
-            UnexpectedArgument(name) => (name, "takes no argument"),
-            UnrecognizedOption(name) => (name, "is no option, see ftp-proxy --help"),
-            // Every option may be repeated and none is required, so these two cannot come.
-            OptionMissing(name) | OptionDuplicated(name) => (name, "is misplaced"),
-        };
-        BadUsage(format!("{} {wrong}", dashed(name)))
-    }
-}
-
 /// Reads the words after the program's name.
 ///
 /// # Errors
@@ -221,15 +112,14 @@ pub fn parse<I>(args: I) -> Result<Invocation, BadUsage>
 where
     I: IntoIterator<Item = OsString>,
 {
-    let words = args.into_iter().map(utf8).collect::<Result<Vec<_>, _>>()?;
-    let given = Given(parser().parse(words)?);
+    let given = Given::read(args)?;
     if given.flag("help") {
         return Ok(Invocation::Help);
     }
     if given.flag("version") {
         return Ok(Invocation::Version);
     }
-    if let Some(word) = given.0.free.first() {
+    if let Some(word) = given.leftover() {
         return Err(BadUsage(format!(
             "{word}: leftover word, every option begins with a dash"
         )));
@@ -256,42 +146,6 @@ where
             .number("max-sessions", 1, 100_000)?
             .unwrap_or(MAX_SESSIONS),
     }))
-}
-
-/// The text that `--help` prints: 80 columns, one line an option.
-#[must_use]
-pub fn help() -> String {
-    let usage = "usage: ftp-proxy -i | -p | -R address[:port] | --diverted | --forward |\n\
-                 \x20                --netfilter [option ...]\n\n";
-    let width = TABLE
-        .iter()
-        .map(|opt| opt.synopsis().len())
-        .max()
-        .unwrap_or(0);
-    let line = |opt: &Opt| format!("  {:width$}  {}\n", opt.synopsis(), opt.help);
-    usage.to_owned() + &TABLE.iter().map(line).collect::<String>()
-}
-
-fn utf8(word: OsString) -> Result<String, BadUsage> {
-    word.into_string().map_err(|word| {
-        BadUsage(format!(
-            "{}: not UTF-8, options are plain text",
-            word.to_string_lossy()
-        ))
-    })
-}
-
-/// Everything may be repeated: inetd lines are put together from pieces, and the last word wins.
-fn parser() -> getopts::Options {
-    let mut parser = getopts::Options::new();
-    for opt in TABLE {
-        if opt.argument.is_empty() {
-            parser.optflagmulti(opt.short, opt.long, opt.help);
-        } else {
-            parser.optmulti(opt.short, opt.long, opt.help, opt.argument);
-        }
-    }
-    parser
 }
 
 fn destination(given: &Given) -> Result<Destination, BadUsage> {
@@ -351,71 +205,7 @@ fn listen(given: &Given) -> Result<Vec<SocketAddr>, BadUsage> {
             ))
         })
     };
-    given.0.opt_strs("listen").iter().map(address).collect()
-}
-
-/// What getopts found, asked for by name and type.
-struct Given(getopts::Matches);
-
-impl Given {
-    fn flag(&self, name: &str) -> bool {
-        self.0.opt_present(name)
-    }
-
-    fn last(&self, name: &str) -> Option<String> {
-        self.0.opt_strs(name).pop()
-    }
-
-    /// The last argument of `name`, or the complaint that begins with the option and its argument.
-    fn value<T>(
-        &self,
-        name: &str,
-        read: impl FnOnce(&str) -> Option<T>,
-        wanted: impl fmt::Display,
-    ) -> Result<Option<T>, BadUsage> {
-        let Some(text) = self.last(name) else {
-            return Ok(None);
-        };
-        match read(&text) {
-            Some(value) => Ok(Some(value)),
-            None => Err(BadUsage(format!("{} {text}: {wanted}", dashed(name)))),
-        }
-    }
-
-    fn address(&self, name: &str) -> Result<Option<IpAddr>, BadUsage> {
-        let own = |a: &IpAddr| !a.is_unspecified() && !a.is_multicast();
-        self.value(
-            name,
-            |text| text.parse().ok().filter(own),
-            "write an IPv4 or IPv6 address of this machine",
-        )
-    }
-
-    fn port(&self, name: &str) -> Result<Option<u16>, BadUsage> {
-        self.value(name, parse_port, "write a port from 1 to 65535")
-    }
-
-    fn name(&self, name: &str) -> Result<Option<String>, BadUsage> {
-        let read = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        self.value(name, read, "write a name")
-    }
-
-    fn number<T>(&self, name: &str, min: T, max: T) -> Result<Option<T>, BadUsage>
-    where
-        T: FromStr + PartialOrd + fmt::Display + Copy,
-    {
-        let read = |text: &str| {
-            let digits = text.bytes().all(|b| b.is_ascii_digit()); // no sign: "+3" is a slip
-            text.parse()
-                .ok()
-                .filter(|n| digits && (min..=max).contains(n))
-        };
-        self.value(
-            name,
-            read,
-            format_args!("write a number from {min} to {max}"),
-        )
-    }
+    given.all("listen").iter().map(address).collect()
 }
 
 #[cfg(test)]
@@ -506,30 +296,5 @@ mod tests {
     fn help_and_version_need_no_destination() {
         assert_eq!(run("-V --help").unwrap_err(), "Help");
         assert_eq!(run("--version").unwrap_err(), "Version");
-    }
-
-    #[test]
-    fn the_table_is_sorted_as_the_manual_sorts() {
-        // ("m", false) after ("M", ..): a capital stands before its small letter.
-        let key = |opt: &Opt| {
-            (
-                opt.short.is_empty(),
-                opt.name().to_ascii_lowercase(),
-                opt.name(),
-            )
-        };
-        assert!(TABLE.is_sorted_by_key(key));
-    }
-
-    #[test]
-    fn help_fits_a_terminal_and_names_every_option() {
-        let text = help();
-        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
-        for opt in TABLE {
-            assert!(
-                text.lines()
-                    .any(|line| line.trim_start().starts_with(&opt.synopsis()))
-            );
-        }
     }
 }

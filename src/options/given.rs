@@ -1,0 +1,128 @@
+//! getopts behind names and types: what was given, or a complaint that names the option.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use super::BadUsage;
+use super::table::{TABLE, dashed};
+use crate::endpoint::parse_port;
+
+/// What getopts found, asked for by name and type.
+pub(super) struct Given(getopts::Matches);
+
+impl Given {
+    pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Given, BadUsage> {
+        let words = args.into_iter().map(utf8).collect::<Result<Vec<_>, _>>()?;
+        Ok(Given(parser().parse(words)?))
+    }
+
+    /// The first word that is no option and belongs to none.
+    pub(super) fn leftover(&self) -> Option<&String> {
+        self.0.free.first()
+    }
+
+    /// Every argument of `name`, in their order.
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        self.0.opt_strs(name)
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.0.opt_present(name)
+    }
+
+    pub(super) fn last(&self, name: &str) -> Option<String> {
+        self.0.opt_strs(name).pop()
+    }
+
+    /// The last argument of `name`, or the complaint that begins with the option and its argument.
+    fn value<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+        wanted: impl fmt::Display,
+    ) -> Result<Option<T>, BadUsage> {
+        let Some(text) = self.last(name) else {
+            return Ok(None);
+        };
+        match read(&text) {
+            Some(value) => Ok(Some(value)),
+            None => Err(BadUsage(format!("{} {text}: {wanted}", dashed(name)))),
+        }
+    }
+
+    pub(super) fn address(&self, name: &str) -> Result<Option<IpAddr>, BadUsage> {
+        let own = |a: &IpAddr| !a.is_unspecified() && !a.is_multicast();
+        self.value(
+            name,
+            |text| text.parse().ok().filter(own),
+            "write an IPv4 or IPv6 address of this machine",
+        )
+    }
+
+    pub(super) fn port(&self, name: &str) -> Result<Option<u16>, BadUsage> {
+        self.value(name, parse_port, "write a port from 1 to 65535")
+    }
+
+    pub(super) fn name(&self, name: &str) -> Result<Option<String>, BadUsage> {
+        let read = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        self.value(name, read, "write a name")
+    }
+
+    pub(super) fn number<T>(&self, name: &str, min: T, max: T) -> Result<Option<T>, BadUsage>
+    where
+        T: FromStr + PartialOrd + fmt::Display + Copy,
+    {
+        let read = |text: &str| {
+            let digits = text.bytes().all(|b| b.is_ascii_digit()); // no sign: "+3" is a slip
+            text.parse()
+                .ok()
+                .filter(|n| digits && (min..=max).contains(n))
+        };
+        self.value(
+            name,
+            read,
+            format_args!("write a number from {min} to {max}"),
+        )
+    }
+}
+
+/// Everything may be repeated: inetd lines are put together from pieces, and the last word wins.
+fn parser() -> getopts::Options {
+    let mut parser = getopts::Options::new();
+    for opt in TABLE {
+        if opt.argument.is_empty() {
+            parser.optflagmulti(opt.short, opt.long, opt.help);
+        } else {
+            parser.optmulti(opt.short, opt.long, opt.help, opt.argument);
+        }
+    }
+    parser
+}
+
+fn utf8(word: OsString) -> Result<String, BadUsage> {
+    word.into_string().map_err(|word| {
+        BadUsage(format!(
+            "{}: not UTF-8, options are plain text",
+            word.to_string_lossy()
+        ))
+    })
+}
+
+impl From<getopts::Fail> for BadUsage {
+    fn from(fail: getopts::Fail) -> Self {
+        use getopts::Fail::{
+            ArgumentMissing, OptionDuplicated, OptionMissing, UnexpectedArgument,
+            UnrecognizedOption,
+        };
+        let (name, wrong) = match &fail {
+            ArgumentMissing(name) => (name, "needs an argument"),
+            UnexpectedArgument(name) => (name, "takes no argument"),
+            UnrecognizedOption(name) => (name, "is no option, see ftp-proxy --help"),
+            // Every option may be repeated and none is required, so these two cannot come.
+            OptionMissing(name) | OptionDuplicated(name) => (name, "is misplaced"),
+        };
+        BadUsage(format!("{} {wrong}", dashed(name)))
+    }
+}

@@ -1,0 +1,142 @@
+//! Every option there is: what the parser, `--help` and the check against the manual have in common.
+
+/// One option, as parser, `--help` and manual page know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Opt {
+    /// The letter, or empty.
+    pub short: &'static str,
+    /// The long name, or empty.
+    pub long: &'static str,
+    /// The argument as the manual names it; empty for a flag.
+    pub argument: &'static str,
+    /// What it does, in a few words.
+    pub help: &'static str,
+}
+
+/// Every option, sorted as the manual sorts them: letters without regard to case, then long names.
+pub const TABLE: &[Opt] = &[
+    letter("A", "", "permit only anonymous FTP"),
+    letter("a", "address", "source address of connections to servers"),
+    letter("D", "debuglevel", "debug output, 0 (none) to 3 (most)"),
+    letter("g", "group", "run as this group"),
+    letter("i", "", "destination: ask IP-Filter"),
+    letter("M", "maxport", "highest port for data connections (65535)"),
+    letter("m", "minport", "lowest port for data connections (49152)"),
+    letter("n", "", "NAT mode: leave passive data alone"),
+    letter("p", "", "destination: ask pf"),
+    letter(
+        "R",
+        "address[:port]",
+        "destination: this server (reverse proxy)",
+    ),
+    letter("r", "", "look up host names for the log and -w"),
+    letter("S", "address", "source address of data connections"),
+    letter("t", "timeout", "end idle sessions, in seconds (0: never)"),
+    letter("u", "user", "run as this user (proxy)"),
+    letter("V", "", "log commands and replies"),
+    letter("w", "", "obey hosts.allow and hosts.deny"),
+    long("diverted", "", "destination: the socket's own name"),
+    long("forward", "", "destination: the client names it"),
+    long(
+        "forward-any-port",
+        "",
+        "with --forward: ports other than 21 too",
+    ),
+    long("help", "", "print this and exit"),
+    long(
+        "listen",
+        "address:port",
+        "accept clients here, without inetd",
+    ),
+    long(
+        "max-sessions",
+        "number",
+        "sessions at a time with --listen (100)",
+    ),
+    long("netfilter", "", "destination: ask Linux netfilter"),
+    long("version", "", "print the version and exit"),
+];
+
+const fn letter(short: &'static str, argument: &'static str, help: &'static str) -> Opt {
+    Opt {
+        short,
+        long: "",
+        argument,
+        help,
+    }
+}
+
+const fn long(long: &'static str, argument: &'static str, help: &'static str) -> Opt {
+    Opt {
+        short: "",
+        long,
+        argument,
+        help,
+    }
+}
+
+impl Opt {
+    /// The name that the parser knows it by.
+    pub(super) fn name(&self) -> &'static str {
+        if self.short.is_empty() {
+            self.long
+        } else {
+            self.short
+        }
+    }
+
+    /// As it is written on a command line, with the name of its argument.
+    fn synopsis(&self) -> String {
+        dashed(self.name()) + if self.argument.is_empty() { "" } else { " " } + self.argument
+    }
+}
+
+/// An option's name as a person writes it.
+pub(super) fn dashed(name: &str) -> String {
+    let dashes = if name.chars().count() == 1 { "-" } else { "--" };
+    format!("{dashes}{name}")
+}
+
+/// The text that `--help` prints: 80 columns, one line an option.
+#[must_use]
+pub fn help() -> String {
+    let usage = "usage: ftp-proxy -i | -p | -R address[:port] | --diverted | --forward |\n\
+                 \x20                --netfilter [option ...]\n\n";
+    let width = TABLE
+        .iter()
+        .map(|opt| opt.synopsis().len())
+        .max()
+        .unwrap_or(0);
+    let line = |opt: &Opt| format!("  {:width$}  {}\n", opt.synopsis(), opt.help);
+    usage.to_owned() + &TABLE.iter().map(line).collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_as_the_manual_sorts() {
+        // A capital stands before its small letter.
+        let key = |opt: &Opt| {
+            (
+                opt.short.is_empty(),
+                opt.name().to_ascii_lowercase(),
+                opt.name(),
+            )
+        };
+        assert!(TABLE.is_sorted_by_key(key));
+    }
+
+    #[test]
+    fn help_fits_a_terminal_and_names_every_option() {
+        let text = help();
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        for opt in TABLE {
+            assert!(
+                text.lines()
+                    .any(|line| line.trim_start().starts_with(&opt.synopsis()))
+            );
+        }
+    }
+}
