@@ -2,6 +2,8 @@
 //!
 //! Pure: text in, value out. Nothing here resolves a name.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;

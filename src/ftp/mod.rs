@@ -3,6 +3,8 @@
 //! Rules of the room: no descriptor, no clock, no log, no platform; the standard library's plain values only.
 //! What a peer sends wrong is a value here, never a panic. Both peers are strangers.
 
+#![forbid(unsafe_code)]
+
 mod action;
 mod addr;
 mod command;

@@ -100,6 +100,9 @@ impl<D: DataPath> Relay<'_, D> {
         let mut end = None;
         loop {
             self.obey(&mut end, clocks.now);
+            // What has just been said may have set a clock, and what a clock says is to be done at once.
+            self.check(&mut clocks, end.is_some());
+            self.obey(&mut end, clocks.now);
             self.write(Side::Client);
             self.write(Side::Server);
             if end.is_some_and(|end| self.is_done(end, &clocks)) {
@@ -108,7 +111,6 @@ impl<D: DataPath> Relay<'_, D> {
             let ready = self.wait(end.is_some(), &clocks)?;
             clocks.now = now();
             self.turn(&ready, end.is_some(), &mut clocks);
-            self.check(&mut clocks, end.is_some());
         }
         self.data.discard(clocks.now);
         self.client.farewell();
@@ -170,7 +172,8 @@ impl<D: DataPath> Relay<'_, D> {
     /// The session is over; is there anything left to do for it?
     fn is_done(&self, end: End, clocks: &Clocks) -> bool {
         let written = self.client.is_written();
-        let data = self.data.is_connected() && matches!(end, End::Server | End::ServerLost);
+        let by_server = matches!(end, End::Server | End::ServerLost);
+        let data = by_server && self.session.is_transferring() && self.data.is_connected();
         let patience = clocks.now.saturating_duration_since(clocks.active) >= LINGER_TIMEOUT;
         written && !data || patience
     }

@@ -264,6 +264,12 @@ impl Session {
         self.holding
     }
 
+    /// A transfer has been asked for, and its final reply has not been given.
+    #[must_use]
+    pub fn is_transferring(&self) -> bool {
+        self.transfer().is_some()
+    }
+
     /// The client will say no more, so nobody but a working server keeps the session going.
     #[must_use]
     pub fn is_winding_up(&self) -> bool {

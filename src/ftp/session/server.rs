@@ -49,25 +49,45 @@ impl Session {
     /// The place of the command that a reply with this code answers.
     ///
     /// While a transfer runs, STAT, NOOP and ABOR may be answered before it: a code that no transfer ends with is
-    /// theirs. And an ABOR with nothing to abort is not answered by every server.
+    /// theirs.
     fn answered_by(&mut self, code: u16) -> usize {
-        if matches!(self.outstanding.front(), Some(Expected::Abor))
-            && matches!(code, 100..=199 | 227 | 229 | 257 | 300..=399)
-        {
-            self.outstanding.pop_front();
-            self.give_own();
-        }
+        self.pass_over_abor(code);
         let ends_transfer =
             matches!(code, 100..=199 | 226 | 250 | 421 | 425 | 426 | 450..=452 | 550..=559);
-        if matches!(
+        let begun = matches!(
             self.outstanding.front(),
             Some(Expected::Transfer { begun: true, .. })
-        ) && !ends_transfer
-        {
+        );
+        if begun && !ends_transfer {
             let other = |e: &Expected| matches!(e, Expected::Plain | Expected::Abor);
             return self.outstanding.iter().position(other).unwrap_or(0);
         }
         0
+    }
+
+    /// Not every server answers ABOR, or even the transfer that it ended (Pure-FTPd). One that answers a later command
+    /// has done with both: waiting for their replies would put each reply from now on to the wrong command.
+    fn pass_over_abor(&mut self, code: u16) {
+        let Some(abor) = self
+            .outstanding
+            .iter()
+            .position(|e| matches!(e, Expected::Abor))
+        else {
+            return;
+        };
+        let aborted = |e: &Expected| {
+            matches!(
+                e,
+                Expected::Transfer { begun: true, .. } | Expected::Swallow
+            )
+        };
+        let only_transfers = self.outstanding.iter().take(abor).all(aborted);
+        let for_it = matches!(code, 100..=199 | 225 | 226 | 250 | 400..);
+        if only_transfers && !for_it && abor + 1 < self.outstanding.len() {
+            self.outstanding.drain(..=abor);
+            self.data = Data::None;
+            self.give_own();
+        }
     }
 
     /// The server calls a transfer done whose data has not been delivered: the client hears it afterwards, except
