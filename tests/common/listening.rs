@@ -1,0 +1,95 @@
+//! The program listening by itself, with a terminal for its messages.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+
+use nix::pty::openpty;
+
+use super::address::{CLIENT, FRONT};
+use super::fake::{Control, dial};
+use super::process::Proxy;
+use super::{PATIENCE, eventually};
+
+/// A listening proxy.
+pub struct Listening {
+    pub proxy: Proxy,
+    pub at: SocketAddr,
+    lines: Receiver<String>,
+    /// Everything that was written to the terminal so far.
+    pub seen: Vec<String>,
+}
+
+impl Listening {
+    #[must_use]
+    #[track_caller]
+    pub fn begin(options: &[&str]) -> Self {
+        // Somebody else may take the port before the program does; then it says so and ends, and another is tried.
+        eventually("the program listens", || Self::try_begin(FRONT, options))
+    }
+
+    fn try_begin(ip: IpAddr, options: &[&str]) -> Option<Self> {
+        let at = super::fake::nowhere(ip);
+        let at_text = at.to_string();
+        let options: Vec<&str> = ["--listen", at_text.as_str()]
+            .iter()
+            .chain(options)
+            .copied()
+            .collect();
+        let terminal = openpty(None, None).expect("a terminal");
+        let proxy = Proxy::listens(&options, terminal.slave);
+        let listening = Listening {
+            proxy,
+            at,
+            lines: lines_of(terminal.master),
+            seen: Vec::new(),
+        };
+        loop {
+            match listening.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains("listening on") => return Some(listening),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("the program does not listen"),
+            }
+        }
+    }
+
+    /// A client that has just connected.
+    #[must_use]
+    #[track_caller]
+    pub fn client(&self) -> Control {
+        Control::over(dial(CLIENT, self.at).expect("to connect"), "client")
+    }
+
+    /// The next line of the log that holds `what`; those before it are passed over.
+    #[track_caller]
+    pub fn logs(&mut self, what: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("no line with {what:?} in {:#?}", self.seen);
+            };
+            self.seen.push(line.clone());
+            if line.contains(what) {
+                return line;
+            }
+        }
+    }
+}
+
+fn lines_of(terminal: OwnedFd) -> Receiver<String> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        // Reading fails once nobody has the other end open: that is the end.
+        for line in BufReader::new(File::from(terminal))
+            .lines()
+            .map_while(Result::ok)
+        {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
