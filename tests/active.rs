@@ -11,7 +11,8 @@ mod common;
 use std::time::Duration;
 
 use common::address::{CLIENT, FRONT, STRANGER};
-use common::fake::{dial, nowhere, read_all, send_all};
+use common::eventually;
+use common::fake::{dial, nowhere, read_all, send_all, visit};
 use common::session::Session;
 
 #[test]
@@ -103,12 +104,8 @@ fn a_stranger_is_dropped_and_the_server_still_served() {
     let (listener, to) = session.port();
     session.client.says("RETR a");
     session.server.hears("RETR a");
-    let thief = dial(STRANGER, to).unwrap();
-    assert_eq!(
-        read_all(&thief).unwrap_or_default(),
-        b"",
-        "nothing for thieves"
-    );
+    let stolen = visit(STRANGER, to).unwrap_or_default();
+    assert_eq!(stolen, b"", "nothing for thieves");
     assert!(
         !listener.is_called(Duration::from_millis(50)),
         "a stranger makes the proxy dial the client"
@@ -127,8 +124,7 @@ fn a_stranger_is_dropped_and_the_server_still_served() {
 fn the_client_itself_is_a_stranger_at_the_port_for_the_server() {
     let mut session = Session::begin(&[]);
     let (listener, to) = session.port();
-    let client = dial(CLIENT, to).unwrap();
-    assert_eq!(read_all(&client).unwrap_or_default(), b"");
+    assert_eq!(visit(CLIENT, to).unwrap_or_default(), b"");
     assert!(!listener.is_called(Duration::from_millis(50)));
 }
 
@@ -172,7 +168,7 @@ fn a_port_is_closed_once_the_server_has_come() {
     let mut session = Session::begin(&[]);
     let data = session.active_data("RETR a");
     let to = data.server.peer_addr().unwrap();
-    assert!(dial(session.ends.server, to).is_err(), "{to} still listens");
+    eventually("the port is closed", || dial(session.ends.server, to).err());
 }
 
 #[test]
@@ -185,8 +181,7 @@ fn a_client_that_refuses_hears_425_and_the_session_goes_on() {
     let to = common::address::address_in(&session.server.hears_line());
     session.reply("200 well then");
     session.begin_transfer("RETR a");
-    let server = dial(session.ends.server, to).unwrap();
-    let lost = read_all(&server);
+    let lost = visit(session.ends.server, to);
     assert!(
         common::is_reset(&lost),
         "the server's end must break: {lost:?}"

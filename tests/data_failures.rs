@@ -11,7 +11,7 @@ mod common;
 use std::io::Write;
 
 use common::address::{address_in, numbers};
-use common::fake::{dial, nowhere, read_all, reset, send_all};
+use common::fake::{nowhere, read_all, reset, send_all, visit};
 use common::is_reset;
 use common::session::{DataEnds, Session};
 
@@ -52,8 +52,7 @@ fn unopened() -> Session {
     let to = address_in(&session.client.hears_code("227 "));
     session.client.says("RETR a");
     session.server.hears("RETR a");
-    let client = dial(session.ends.client, to).unwrap();
-    let lost = read_all(&client);
+    let lost = visit(session.ends.client, to);
     assert!(
         is_reset(&lost),
         "the client must not take it for a file: {lost:?}"

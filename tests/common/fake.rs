@@ -183,6 +183,11 @@ pub fn dial(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// What somebody gets who connects to `to` and only listens. A reset may come before the connection is ours.
+pub fn visit(from: IpAddr, to: SocketAddr) -> io::Result<Vec<u8>> {
+    dial(from, to).and_then(|stream| read_all(&stream))
+}
+
 /// An address where nobody listens.
 #[must_use]
 pub fn nowhere(ip: IpAddr) -> SocketAddr {
