@@ -44,7 +44,8 @@ const LIST: Errand = Errand::Plain(Operation::List);
 const RESUME_GET: Errand = Errand::Plain(Operation::ResumeGet);
 const RESUME_PUT: Errand = Errand::Plain(Operation::ResumePut);
 
-const NEEDS_REDIRECT: &str = "needs the redirect data path: the client dials the server's address, not the one that the reply names";
+/// The client dials the server's address, not the one that the reply names.
+const NEEDS_REDIRECT: &str = "needs the redirect data path";
 
 /// The whole table.
 pub fn all() -> Vec<Case> {

@@ -26,7 +26,11 @@ printf '%s\n' 'root:*:19000:0:99999:7:::' 'ftp:*:19000:0:99999:7:::' >"$world/sh
 # shellcheck disable=SC2016
 printf '%s\n' 'alice:$6$peers$KrBmzvhIULwqEdfeIsp4m8uL6wV13TVt4y6zpvDZa.TUYm1KPEels5fFjf5.KxYPUCAr2BsgkD8iKU6hLf0Xz/:19000:0:99999:7:::' >>"$world/shadow"
 chmod 600 "$world/shadow"
-for file in passwd group shadow; do
+# Names come from files alone: the machine's name servers are out of reach, and asking them takes seconds.
+for database in passwd group shadow hosts services protocols; do
+    echo "$database: files"
+done >"$world/nsswitch.conf"
+for file in passwd group shadow nsswitch.conf; do
     mount --bind "$world/$file" "/etc/$file"
 done
 
