@@ -218,6 +218,7 @@ fn large() -> Vec<Case> {
 
 fn launched() -> Vec<Case> {
     let mut cases = Vec::new();
+    let lftp = |mode, errand, style| case(mode, Server::Vsftpd, Client::Lftp, errand, style);
     for launcher in [
         Launcher::Inetd,
         Launcher::Xinetd,
@@ -226,12 +227,23 @@ fn launched() -> Vec<Case> {
     ] {
         for style in STYLES {
             for errand in [GET, PUT, LIST] {
-                let case = case(Mode::Reverse, Server::Vsftpd, Client::Lftp, errand, style);
-                cases.push(case.started_by(launcher));
+                cases.push(lftp(Mode::Reverse, errand, style).started_by(launcher));
             }
-            let case = case(Mode::Reverse, Server::Vsftpd, Client::Lftp, GET, style);
-            cases.push(case.started_by(launcher).over(Family::V6, Family::V6));
+            let case = lftp(Mode::Reverse, GET, style).over(Family::V6, Family::V6);
+            cases.push(case.started_by(launcher));
         }
+    }
+    for launcher in [
+        Launcher::Inetd,
+        Launcher::Xinetd,
+        Launcher::Accept,
+        Launcher::Service,
+    ] {
+        for style in STYLES {
+            cases.push(lftp(Mode::Transparent, GET, style).started_by(launcher));
+        }
+        let case = lftp(Mode::Transparent, PUT, Style::Active).over(Family::V6, Family::V6);
+        cases.push(case.started_by(launcher));
     }
     cases
 }

@@ -206,7 +206,6 @@ impl Call {
 
 fn curl(errand: &Errand<'_>) -> Call {
     let mut call = Call::new(&["curl", "--silent", "--show-error", "--verbose"]);
-    call.args(&["--user", &format!("{}:{PASSWORD}", errand.user)]);
     if errand.style == Style::Active {
         call.args(&["--ftp-port", "-"]);
     }
@@ -226,7 +225,16 @@ fn curl(errand: &Errand<'_>) -> Call {
         ""
     };
     let path = errand.remote.replace(' ', "%20");
-    call.arg(format!("ftp://{}/{path}{slash}", bracketed(errand.host)));
+    // A colon in the name of the user (an IPv6 address in forward mode) would be the end of it.
+    let user: String = errand
+        .user
+        .bytes()
+        .map(|byte| format!("%{byte:02x}"))
+        .collect();
+    call.arg(format!(
+        "ftp://{user}:{PASSWORD}@{}/{path}{slash}",
+        bracketed(errand.host)
+    ));
     call
 }
 

@@ -13,7 +13,9 @@ use crate::net::{self, Family, GATEWAYS, Namespace, Result, bracketed};
 use crate::servers::Server;
 use crate::world::{ROOM, USER};
 
-const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
+/// Where the shipped examples expect it.
+const PROXY: &str = "/usr/local/sbin/ftp-proxy";
+const BUILT: &str = env!("CARGO_BIN_EXE_ftp-proxy");
 const SETTINGS: [&str; 3] = ["-V", "-D", "1"];
 
 /// How the client comes to its server.
@@ -42,6 +44,8 @@ pub enum Launcher {
     Accept,
     /// systemd-socket-activate, the listening socket handed over, as by a unit with `Accept=no`.
     Activate,
+    /// As the unit without a socket does it.
+    Service,
 }
 
 /// What a gateway is built for.
@@ -66,6 +70,7 @@ impl fmt::Display for Kind {
             Launcher::Xinetd => "_by_xinetd",
             Launcher::Accept => "_by_systemd_accept",
             Launcher::Activate => "_by_systemd_listen",
+            Launcher::Service => "_by_systemd_service",
         })
     }
 }
@@ -123,18 +128,18 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Lays the wires: `inside` to the client, `outside` to the servers.
+    /// Lays the wires: `lan0` to the client, `outside` to the servers.
     fn wire(&self) -> Result<()> {
         let (own, client, tag) = (self.own.name(), self.client.name(), self.number);
         net::feed(
             Command::new("ip").args(["-batch", "-"]),
             &format!(
                 "link add gw{tag} master wire up type veth peer name outside netns {own}\n\
-                 link add inside netns {own} type veth peer name eth0 netns {client}\n"
+                 link add lan0 netns {own} type veth peer name eth0 netns {client}\n"
             ),
         )?;
         let mut hers = String::from("link set eth0 up\n");
-        let mut ours = String::from("link set inside up\nlink set outside up\n");
+        let mut ours = String::from("link set lan0 up\nlink set outside up\n");
         for family in [Family::V4, Family::V6] {
             hers += &format!(
                 "address add {} dev eth0\n",
@@ -144,7 +149,7 @@ impl Gateway {
             ours += &format!("address add {outside} dev outside\n");
             for host in [1, 11, 12, 13, 21, 22, 23] {
                 let address = net::with_prefix(self.inside(family, host));
-                ours += &format!("address add {address} dev inside\n");
+                ours += &format!("address add {address} dev lan0\n");
             }
             hers += &format!("route add default via {}\n", self.inside(family, 1));
         }
@@ -216,23 +221,79 @@ impl Gateway {
         Ok(())
     }
 
-    /// Redirects what passes, by the rules that an administrator is told to load.
+    /// Redirects what passes, by the rules that administrators are given. The super-servers are set up as they are told, too.
     fn redirect(&mut self) -> Result<()> {
-        let rules = "table inet ftp-proxy { chain prerouting { type nat hook prerouting priority dstnat; \
-                     iifname inside tcp dport 21 redirect to :8021 } }";
-        net::feed(self.own.command("nft").args(["-f", "-"]), rules)?;
-        self.serve(&["--netfilter"], &ANY, 8021)
+        net::run(
+            self.own
+                .command("nft")
+                .args(["-f", &shipped("nftables.conf.example")]),
+        )?;
+        let mut command = match self.kind.launcher {
+            Launcher::Listen | Launcher::Activate => {
+                return self.serve(&["--netfilter"], &ANY, 8021);
+            }
+            Launcher::Inetd => {
+                let mut command = self.own.command("inetd");
+                command.args(["-i", &shipped("inetd.conf.example")]);
+                command
+            }
+            Launcher::Xinetd => {
+                let mut command = self.own.command("xinetd");
+                command.args(["-dontfork", "-f", &shipped("contrib/xinetd/ftp-proxy")]);
+                command
+            }
+            Launcher::Accept => {
+                let mut command = self.own.command("setpriv");
+                command.args(AS_IN_THE_UNITS);
+                command.args(["systemd-socket-activate", "--accept", "--inetd"]);
+                for address in settings("contrib/systemd/ftp-proxy.socket", "ListenStream=")? {
+                    command.args(["--listen", &address]);
+                }
+                command.args(exec_start("contrib/systemd/ftp-proxy@.service")?);
+                command
+            }
+            Launcher::Service => {
+                let mut command = self.own.command("setpriv");
+                command.args(AS_IN_THE_UNITS);
+                command.args(exec_start("contrib/systemd/ftp-proxy-listen.service")?);
+                command
+            }
+        };
+        self.listening += ANY.len();
+        self.spawn(&mut command, 8021)
     }
 
-    /// Diverts what passes: the packets are ours though their address is not, and the mark routes them here.
+    /// Diverts what passes, by the commented part of the same rules.
     fn divert(&mut self) -> Result<()> {
-        self.own.ip(
-            "-4 rule add fwmark 1 lookup 100\n-4 route add local default dev lo table 100\n\
-             -6 rule add fwmark 1 lookup 100\n-6 route add local default dev lo table 100\n",
-        )?;
-        let rules = "table inet ftp-proxy { chain prerouting { type filter hook prerouting priority mangle; \
-                     iifname inside tcp dport 21 tproxy to :8021 meta mark set 1 } }";
-        net::feed(self.own.command("nft").args(["-f", "-"]), rules)?;
+        let path = shipped("nftables.conf.example");
+        let example = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let uncommented = |line: &str| {
+            line.trim_start()
+                .trim_start_matches('#')
+                .trim_start()
+                .to_owned()
+        };
+        let routes: Vec<_> = example
+            .lines()
+            .map(uncommented)
+            .filter(|line| line.starts_with("ip "))
+            .collect();
+        self.own.sh(&routes.join("\n"))?;
+        let client_if = example
+            .lines()
+            .find(|line| line.starts_with("define client_if"))
+            .unwrap_or_default();
+        let chain: Vec<_> = example
+            .lines()
+            .map(uncommented)
+            .skip_while(|line| line != "chain divert {")
+            .take_while(|line| line != "}")
+            .collect();
+        let rules = format!(
+            "{client_if}\ntable inet ftp_proxy {{\n{}\n}}\n}}\n",
+            chain.join("\n")
+        );
+        net::feed(self.own.command("nft").args(["-f", "-"]), &rules)?;
         self.serve(&["--diverted"], &ANY, 8021)
     }
 
@@ -277,7 +338,7 @@ impl Gateway {
                 command.args(["-dontfork", "-f"]);
                 command.arg(self.config(port, addresses, &services.collect::<String>())?);
             }
-            Launcher::Accept | Launcher::Activate => {
+            Launcher::Accept | Launcher::Activate | Launcher::Service => {
                 command = self.own.command("systemd-socket-activate");
                 if self.kind.launcher == Launcher::Accept {
                     command.args(["--accept", "--inetd"]);
@@ -322,6 +383,45 @@ const ANY: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     IpAddr::V6(Ipv6Addr::UNSPECIFIED),
 ];
+
+/// What the units in contrib/systemd/ take from the proxy: setpriv(1) can do the part of it that is about rights.
+const AS_IN_THE_UNITS: [&str; 5] = [
+    "--reuid=proxy",
+    "--regid=proxy",
+    "--clear-groups",
+    "--bounding-set=-all",
+    "--no-new-privs",
+];
+
+/// A file that is shipped for administrators.
+fn shipped(path: &str) -> String {
+    format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The values of the lines of the unit `path` that begin with `key`.
+fn settings(path: &str, key: &str) -> Result<Vec<String>> {
+    let unit = fs::read_to_string(shipped(path)).map_err(|error| format!("{path}: {error}"))?;
+    Ok(unit
+        .lines()
+        .filter_map(|line| line.strip_prefix(key))
+        .map(str::to_owned)
+        .collect())
+}
+
+/// The words that a unit starts.
+fn exec_start(path: &str) -> Result<Vec<String>> {
+    let line = settings(path, "ExecStart=")?.concat();
+    Ok(line
+        .trim_start_matches('-')
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect())
+}
+
+/// Puts the proxy where the examples expect it. Nothing else of this machine is needed from there.
+pub fn install() -> std::io::Result<()> {
+    fs::copy(BUILT, PROXY).map(|_| ())
+}
 
 /// The inside host number at which a server's address is published.
 fn published(server: Server, family: Family) -> u8 {

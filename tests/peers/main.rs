@@ -28,6 +28,7 @@ fn main() -> std::io::Result<ExitCode> {
     }
     if world::is_inside() {
         world::keep_log()?;
+        gateways::install()?;
     }
     // The peers wait for one another more than they compute.
     arguments.test_threads.get_or_insert(6);

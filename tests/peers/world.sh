@@ -58,6 +58,9 @@ ln -s pts/ptmx "$world/dev/ptmx"
 ln -s /proc/self/fd "$world/dev/fd"
 mount --rbind "$world/dev" /dev
 
+# Room for the program where the shipped examples expect it.
+mount -t tmpfs -o mode=755 sbin /usr/local/sbin
+
 # The net outside the gateways: one wire on which servers and gateways meet.
 ip link set lo up
 ip link add wire type bridge
