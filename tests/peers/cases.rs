@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::clients::{Client, Operation, Style};
+use crate::clients::{Client, NEEDS_REDIRECT, Operation, Style};
 use crate::gateways::{Kind, Launcher, Mode};
 use crate::net::Family;
 use crate::servers::Server;
@@ -43,9 +43,6 @@ const PUT: Errand = Errand::Plain(Operation::Put);
 const LIST: Errand = Errand::Plain(Operation::List);
 const RESUME_GET: Errand = Errand::Plain(Operation::ResumeGet);
 const RESUME_PUT: Errand = Errand::Plain(Operation::ResumePut);
-
-/// The client dials the server's address, not the one that the reply names.
-const NEEDS_REDIRECT: &str = "needs the redirect data path";
 
 /// The whole table.
 pub fn all() -> Vec<Case> {
@@ -93,7 +90,9 @@ fn transparent() -> Vec<Case> {
         for client in Client::ALL {
             for style in STYLES {
                 for errand in [GET, PUT, LIST] {
-                    cases.push(case(Mode::Transparent, server, client, errand, style).told());
+                    let case = case(Mode::Transparent, server, client, errand, style).told();
+                    let hindrance = client.minds_another_address(style);
+                    cases.push(Case { hindrance, ..case });
                 }
             }
         }
@@ -282,6 +281,7 @@ impl Case {
         self
     }
 
+    /// For a client that could, and does not because of `why`.
     fn hindered(self, why: &'static str) -> Case {
         Case {
             hindrance: Some(why),

@@ -43,7 +43,22 @@ impl Client {
     pub fn doubts_the_pasv_address(self) -> bool {
         matches!(self, Client::Curl | Client::Ftplib)
     }
+
+    /// Why it cannot transfer in a mode where it dials the server's address but the data connection is with the gateway's.
+    /// curl and ftplib can be told not to mind.
+    pub fn minds_another_address(self, style: Style) -> Option<&'static str> {
+        match (self, style) {
+            // "Passive mode address mismatch."
+            (Client::Tnftp | Client::Inetutils, Style::Passive) => Some(NEEDS_REDIRECT),
+            // "Data connection … did not originate from remote server"
+            (Client::Ncftp, Style::Active) => Some("needs the kernel data path"),
+            _ => None,
+        }
+    }
 }
+
+/// The client dials the server's address, and will not have another in its place.
+pub const NEEDS_REDIRECT: &str = "needs the redirect data path";
 
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -246,7 +246,12 @@ impl Gateway {
                 let mut command = self.own.command("setpriv");
                 command.args(AS_IN_THE_UNITS);
                 command.args(["systemd-socket-activate", "--accept", "--inetd"]);
-                for address in settings("contrib/systemd/ftp-proxy.socket", "ListenStream=")? {
+                let socket = "contrib/systemd/ftp-proxy.socket";
+                if !settings(socket, "BindIPv6Only=ipv6-only")?.is_empty() {
+                    // systemd-socket-activate has no option for it.
+                    self.own.sh("echo 1 >/proc/sys/net/ipv6/bindv6only")?;
+                }
+                for address in settings(socket, "ListenStream=")? {
                     command.args(["--listen", &address]);
                 }
                 command.args(exec_start("contrib/systemd/ftp-proxy@.service")?);
