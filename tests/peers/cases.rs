@@ -13,7 +13,8 @@ pub struct Case {
     pub kind: Kind,
     pub server: Server,
     pub client: Client,
-    pub errand: Errand,
+    pub operation: Operation,
+    pub matter: Matter,
     pub style: Style,
     /// Between the client and what it dials.
     pub near: Family,
@@ -25,62 +26,68 @@ pub struct Case {
     pub hindrance: Option<&'static str>,
 }
 
-/// What is done, and with which file.
+/// With which file or folder it is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Errand {
-    /// Three megabytes.
-    Plain(Operation),
-    /// A file name with spaces and letters beyond ASCII.
-    GetOddName,
-    /// A folder of 10 000 files.
-    ListLarge,
-    /// A sparse file of 5 GiB.
-    GetHuge,
-}
-
-const GET: Errand = Errand::Plain(Operation::Get);
-const PUT: Errand = Errand::Plain(Operation::Put);
-const LIST: Errand = Errand::Plain(Operation::List);
-const RESUME_GET: Errand = Errand::Plain(Operation::ResumeGet);
-const RESUME_PUT: Errand = Errand::Plain(Operation::ResumePut);
-
-/// The whole table.
-pub fn all() -> Vec<Case> {
-    let mut cases = Vec::new();
-    cases.extend(every_server_with_every_client());
-    cases.extend(transparent());
-    cases.extend(diverted());
-    cases.extend(families());
-    cases.extend(large());
-    cases.extend(launched());
-    cases
+pub enum Matter {
+    /// Three megabytes, or a folder of fifty empty files.
+    Usual,
+    /// Three megabytes by a name with spaces and letters beyond ASCII.
+    OddName,
+    /// A sparse file of 5 GiB, or a folder of 10 000 files.
+    Large,
 }
 
 const STYLES: [Style; 2] = [Style::Passive, Style::Active];
+const COMMON: [Operation; 3] = [Operation::Get, Operation::Put, Operation::List];
+
+/// The whole table.
+pub fn all() -> Vec<Case> {
+    let mut cases = every_server_with_every_client();
+    cases.extend(other_errands());
+    cases.extend(transparent());
+    cases.extend(transparent_with_nat());
+    cases.extend(diverted());
+    cases.extend(families());
+    cases.extend(launched());
+    cases
+}
 
 fn every_server_with_every_client() -> Vec<Case> {
     let mut cases = Vec::new();
     for server in Server::ALL {
         for client in Client::ALL {
             for style in STYLES {
-                cases.push(case(Mode::Direct, server, client, GET, style));
-                for errand in [GET, PUT, LIST] {
-                    cases.push(case(Mode::Reverse, server, client, errand, style));
-                    cases.push(case(Mode::Forward, server, client, errand, style));
+                cases.push(case(Mode::Direct, server, client).by(Operation::Get, style));
+                for operation in COMMON {
+                    cases.push(case(Mode::Reverse, server, client).by(operation, style));
+                    cases.push(case(Mode::Forward, server, client).by(operation, style));
                 }
             }
-            for errand in [RESUME_GET, RESUME_PUT] {
-                cases.push(case(Mode::Reverse, server, client, errand, Style::Passive));
+            for operation in [Operation::ResumeGet, Operation::ResumePut] {
+                cases.push(case(Mode::Reverse, server, client).by(operation, Style::Passive));
             }
         }
-        cases.push(case(
-            Mode::Reverse,
-            server,
-            Client::Curl,
-            Errand::GetOddName,
-            Style::Passive,
-        ));
     }
+    cases
+}
+
+fn other_errands() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for server in Server::ALL {
+        let reverse = |client| case(Mode::Reverse, server, client);
+        cases.push(reverse(Client::Curl).with(Matter::OddName));
+        for client in [Client::Curl, Client::Lftp] {
+            let list = reverse(client).by(Operation::List, Style::Passive);
+            cases.push(list.with(Matter::Large));
+        }
+        for style in STYLES {
+            cases.push(reverse(Client::Lftp).by(Operation::Mirror, style));
+            cases.push(reverse(Client::Ftplib).by(Operation::AbortThenGet, style));
+        }
+    }
+    let huge = |mode, server| case(mode, server, Client::Curl).with(Matter::Large);
+    cases.push(huge(Mode::Reverse, Server::Vsftpd));
+    cases.push(huge(Mode::Forward, Server::Proftpd).by(Operation::Get, Style::Active));
     cases
 }
 
@@ -89,68 +96,54 @@ fn transparent() -> Vec<Case> {
     for server in Server::ALL {
         for client in Client::ALL {
             for style in STYLES {
-                for errand in [GET, PUT, LIST] {
-                    let case = case(Mode::Transparent, server, client, errand, style).told();
+                for operation in COMMON {
+                    let case = case(Mode::Transparent, server, client).by(operation, style);
                     let hindrance = client.minds_another_address(style);
-                    cases.push(Case { hindrance, ..case });
+                    cases.push(Case { hindrance, ..case }.told());
                 }
             }
         }
     }
+    let vsftpd =
+        |client, style| case(Mode::Transparent, Server::Vsftpd, client).by(Operation::Get, style);
     // As they come, without being told to take the address in the 227.
-    for client in Client::ALL
-        .into_iter()
-        .filter(|client| client.doubts_the_pasv_address())
-    {
-        let case = case(
-            Mode::Transparent,
-            Server::Vsftpd,
-            client,
-            GET,
-            Style::Passive,
-        );
-        cases.push(case.hindered(NEEDS_REDIRECT));
+    for client in [Client::Curl, Client::Ftplib] {
+        cases.push(vsftpd(client, Style::Passive).hindered(NEEDS_REDIRECT));
     }
     for client in [Client::Curl, Client::Lftp, Client::Tnftp] {
-        let case = case(
-            Mode::Transparent,
-            Server::Vsftpd,
-            client,
-            GET,
-            Style::Active,
-        );
+        cases.push(vsftpd(client, Style::Active).over(Family::V6, Family::V6));
+        let extended = vsftpd(client, Style::Passive).over(Family::V6, Family::V6);
+        cases.push(extended.hindered(NEEDS_REDIRECT));
+    }
+    cases
+}
+
+/// With `-n` passive data goes its own way through the gateway, so that no client minds.
+fn transparent_with_nat() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for client in Client::ALL {
+        cases.push(case(Mode::TransparentNat, Server::Vsftpd, client));
+        let case =
+            case(Mode::TransparentNat, Server::Vsftpd, client).by(Operation::Get, Style::Active);
+        let hindrance = client.minds_another_address(Style::Active);
+        cases.push(Case { hindrance, ..case });
+    }
+    for operation in COMMON {
+        let case =
+            case(Mode::TransparentNat, Server::Proftpd, Client::Curl).by(operation, Style::Passive);
         cases.push(case.over(Family::V6, Family::V6));
-        cases.push(
-            Case {
-                style: Style::Passive,
-                ..case
-            }
-            .over(Family::V6, Family::V6)
-            .hindered(NEEDS_REDIRECT),
-        );
     }
     cases
 }
 
 fn diverted() -> Vec<Case> {
     let mut cases = Vec::new();
-    for errand in [GET, PUT, LIST] {
+    let diverted = case(Mode::Diverted, Server::Vsftpd, Client::Lftp);
+    for operation in COMMON {
         for style in STYLES {
-            cases.push(case(
-                Mode::Diverted,
-                Server::Vsftpd,
-                Client::Lftp,
-                errand,
-                style,
-            ));
+            cases.push(diverted.by(operation, style));
         }
-        let active = case(
-            Mode::Diverted,
-            Server::Vsftpd,
-            Client::Lftp,
-            errand,
-            Style::Active,
-        );
+        let active = diverted.by(operation, Style::Active);
         cases.push(active.over(Family::V6, Family::V6));
     }
     cases
@@ -158,96 +151,66 @@ fn diverted() -> Vec<Case> {
 
 /// Both families, on either side. (The first table has IPv4 on both.)
 fn families() -> Vec<Case> {
+    const V4: Family = Family::V4;
+    const V6: Family = Family::V6;
+    let reverse = |server, client| case(Mode::Reverse, server, client);
     let mut cases = Vec::new();
-    for (near, far) in [
-        (Family::V6, Family::V6),
-        (Family::V6, Family::V4),
-        (Family::V4, Family::V6),
-    ] {
+    for (near, far) in [(V6, V6), (V6, V4), (V4, V6)] {
         for style in STYLES {
-            for client in [
-                Client::Curl,
-                Client::Lftp,
-                Client::Ftplib,
-                Client::Tnftp,
-                Client::Inetutils,
-            ] {
-                cases.push(case(Mode::Reverse, Server::Vsftpd, client, GET, style).over(near, far));
+            // ncftp knows IPv4 only.
+            for client in Client::ALL
+                .into_iter()
+                .filter(|client| *client != Client::Ncftp)
+            {
+                let get = reverse(Server::Vsftpd, client).by(Operation::Get, style);
+                cases.push(get.over(near, far));
             }
             for server in [Server::Proftpd, Server::PureFtpd] {
-                cases.push(case(Mode::Reverse, server, Client::Curl, PUT, style).over(near, far));
+                let put = reverse(server, Client::Curl).by(Operation::Put, style);
+                cases.push(put.over(near, far));
             }
-            cases.push(
-                case(Mode::Forward, Server::Vsftpd, Client::Curl, GET, style).over(near, far),
-            );
+            let get = case(Mode::Forward, Server::Vsftpd, Client::Curl).by(Operation::Get, style);
+            cases.push(get.over(near, far));
         }
     }
-    cases
-}
-
-fn large() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for server in Server::ALL {
-        for client in [Client::Curl, Client::Lftp] {
-            cases.push(case(
-                Mode::Reverse,
-                server,
-                client,
-                Errand::ListLarge,
-                Style::Passive,
-            ));
-        }
-    }
-    cases.push(case(
-        Mode::Reverse,
-        Server::Vsftpd,
-        Client::Curl,
-        Errand::GetHuge,
-        Style::Passive,
-    ));
-    cases.push(case(
-        Mode::Forward,
-        Server::Proftpd,
-        Client::Curl,
-        Errand::GetHuge,
-        Style::Active,
-    ));
+    cases.push(reverse(Server::Vsftpd, Client::Ncftp).over(V4, V6));
     cases
 }
 
 fn launched() -> Vec<Case> {
+    use Launcher::{Accept, Activate, Inetd, ListenAsRoot, Service, Xinetd};
     let mut cases = Vec::new();
-    let lftp = |mode, errand, style| case(mode, Server::Vsftpd, Client::Lftp, errand, style);
-    for launcher in [
-        Launcher::Inetd,
-        Launcher::Xinetd,
-        Launcher::Accept,
-        Launcher::Activate,
-    ] {
+    let reverse = case(Mode::Reverse, Server::Vsftpd, Client::Lftp);
+    for launcher in [Inetd, Xinetd, Accept, Activate] {
         for style in STYLES {
-            for errand in [GET, PUT, LIST] {
-                cases.push(lftp(Mode::Reverse, errand, style).started_by(launcher));
+            for operation in COMMON {
+                cases.push(reverse.by(operation, style).started_by(launcher));
             }
-            let case = lftp(Mode::Reverse, GET, style).over(Family::V6, Family::V6);
-            cases.push(case.started_by(launcher));
+            let get = reverse
+                .by(Operation::Get, style)
+                .over(Family::V6, Family::V6);
+            cases.push(get.started_by(launcher));
         }
     }
-    for launcher in [
-        Launcher::Inetd,
-        Launcher::Xinetd,
-        Launcher::Accept,
-        Launcher::Service,
-    ] {
+    let transparent = case(Mode::Transparent, Server::Vsftpd, Client::Lftp);
+    for launcher in [Inetd, Xinetd, Accept, Service] {
         for style in STYLES {
-            cases.push(lftp(Mode::Transparent, GET, style).started_by(launcher));
+            cases.push(transparent.by(Operation::Get, style).started_by(launcher));
         }
-        let case = lftp(Mode::Transparent, PUT, Style::Active).over(Family::V6, Family::V6);
-        cases.push(case.started_by(launcher));
+        let put = transparent
+            .by(Operation::Put, Style::Active)
+            .over(Family::V6, Family::V6);
+        cases.push(put.started_by(launcher));
+    }
+    for style in STYLES {
+        let get = case(Mode::Reverse, Server::Vsftpd, Client::Ftplib).by(Operation::Get, style);
+        cases.push(get.started_by(ListenAsRoot));
     }
     cases
 }
 
-fn case(mode: Mode, server: Server, client: Client, errand: Errand, style: Style) -> Case {
+/// A passive get over IPv4, unless said otherwise.
+fn case(mode: Mode, server: Server, client: Client) -> Case {
     Case {
         kind: Kind {
             mode,
@@ -255,8 +218,9 @@ fn case(mode: Mode, server: Server, client: Client, errand: Errand, style: Style
         },
         server,
         client,
-        errand,
-        style,
+        operation: Operation::Get,
+        matter: Matter::Usual,
+        style: Style::Passive,
         near: Family::V4,
         far: Family::V4,
         told_to_take_pasv_address: false,
@@ -265,6 +229,18 @@ fn case(mode: Mode, server: Server, client: Client, errand: Errand, style: Style
 }
 
 impl Case {
+    fn by(self, operation: Operation, style: Style) -> Case {
+        Case {
+            operation,
+            style,
+            ..self
+        }
+    }
+
+    fn with(self, matter: Matter) -> Case {
+        Case { matter, ..self }
+    }
+
     fn over(self, near: Family, far: Family) -> Case {
         Case { near, far, ..self }
     }
@@ -281,41 +257,32 @@ impl Case {
         self
     }
 
-    /// For a client that could, and does not because of `why`.
     fn hindered(self, why: &'static str) -> Case {
-        Case {
-            hindrance: Some(why),
-            ..self
-        }
+        let hindrance = Some(why);
+        Case { hindrance, ..self }
     }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let errand = match self.errand {
-            Errand::Plain(Operation::Get) => "get",
-            Errand::Plain(Operation::Put) => "put",
-            Errand::Plain(Operation::List) => "list",
-            Errand::Plain(Operation::ResumeGet) => "resume_get",
-            Errand::Plain(Operation::ResumePut) => "resume_put",
-            Errand::GetOddName => "get_odd_name",
-            Errand::ListLarge => "list_10000_files",
-            Errand::GetHuge => "get_5_gib",
-        };
         write!(
             f,
-            "{}/{}/{}/{errand}_{}_",
-            self.kind, self.server, self.client, self.style
+            "{}/{}/{}/{}",
+            self.kind, self.server, self.client, self.operation
         )?;
-        if self.near == self.far {
-            write!(f, "{}", self.near)
-        } else {
-            write!(f, "{}_to_{}", self.near, self.far)
-        }?;
-        f.write_str(if self.told_to_take_pasv_address {
-            "_taking_the_227_address"
-        } else {
-            ""
-        })
+        f.write_str(match (self.matter, self.operation) {
+            (Matter::Usual, _) => "",
+            (Matter::OddName, _) => "_odd_name",
+            (Matter::Large, Operation::List) => "_10000_files",
+            (Matter::Large, _) => "_5_gib",
+        })?;
+        write!(f, "_{}_{}", self.style, self.near)?;
+        if self.near != self.far {
+            write!(f, "_to_{}", self.far)?;
+        }
+        if self.told_to_take_pasv_address {
+            f.write_str("_taking_the_227_address")?;
+        }
+        Ok(())
     }
 }

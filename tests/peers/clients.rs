@@ -99,6 +99,24 @@ pub enum Operation {
     ResumeGet,
     /// The remote file holds the first half: send the rest (APPE or REST).
     ResumePut,
+    /// Fetch every file of a folder (lftp).
+    Mirror,
+    /// Give up a transfer in the middle, then fetch a file in the same session (ftplib).
+    AbortThenGet,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operation::Get => "get",
+            Operation::Put => "put",
+            Operation::List => "list",
+            Operation::ResumeGet => "resume_get",
+            Operation::ResumePut => "resume_put",
+            Operation::Mirror => "mirror",
+            Operation::AbortThenGet => "abort_then_get",
+        })
+    }
 }
 
 /// One errand: what to do, where, and with which files.
@@ -130,7 +148,8 @@ impl Client {
             Client::Ncftp => ncftp(errand),
             Client::Inetutils => inetutils(errand),
             Client::Ftplib => ftplib(errand),
-        };
+        }
+        .ok_or_else(|| format!("{self} knows no {:?}", errand.operation))?;
         let stdout = if call.prints_what_it_gets {
             tempfile(&errand.folder.join(errand.local))?
         } else {
@@ -219,7 +238,7 @@ impl Call {
     }
 }
 
-fn curl(errand: &Errand<'_>) -> Call {
+fn curl(errand: &Errand<'_>) -> Option<Call> {
     let mut call = Call::new(&["curl", "--silent", "--show-error", "--verbose"]);
     if errand.style == Style::Active {
         call.args(&["--ftp-port", "-"]);
@@ -233,6 +252,7 @@ fn curl(errand: &Errand<'_>) -> Call {
         Operation::List => call.args(&["--output", errand.local]),
         Operation::ResumeGet => call.args(&["--continue-at", "-", "--output", errand.local]),
         Operation::ResumePut => call.args(&["--continue-at", "-", "--upload-file", errand.local]),
+        Operation::Mirror | Operation::AbortThenGet => return None,
     };
     let slash = if errand.operation == Operation::List {
         "/"
@@ -250,10 +270,10 @@ fn curl(errand: &Errand<'_>) -> Call {
         "ftp://{user}:{PASSWORD}@{}/{path}{slash}",
         bracketed(errand.host)
     ));
-    call
+    Some(call)
 }
 
-fn lftp(errand: &Errand<'_>) -> Call {
+fn lftp(errand: &Errand<'_>) -> Option<Call> {
     let Errand { local, remote, .. } = errand;
     let mut call = Call::new(&["lftp"]);
     call.line("set cmd:fail-exit yes")
@@ -276,13 +296,15 @@ fn lftp(errand: &Errand<'_>) -> Call {
             Operation::List => format!("ls \"{remote}\" > \"{local}\""),
             Operation::ResumeGet => format!("get -c \"{remote}\" -o \"{local}\""),
             Operation::ResumePut => format!("put -c \"{local}\" -o \"{remote}\""),
+            Operation::Mirror => format!("mirror \"{remote}\" \"{local}\""),
+            Operation::AbortThenGet => return None,
         })
         .line("bye");
-    call
+    Some(call)
 }
 
 /// tnftp and inetutils' ftp are both children of BSD's ftp(1) and read the same commands.
-fn bsd_ftp(call: &mut Call, errand: &Errand<'_>) {
+fn bsd_ftp(call: &mut Call, errand: &Errand<'_>) -> Option<()> {
     let Errand { local, remote, .. } = errand;
     call.line(format!("open {}", errand.host))
         .line(format!("user {} {PASSWORD}", errand.user))
@@ -293,36 +315,39 @@ fn bsd_ftp(call: &mut Call, errand: &Errand<'_>) {
             Operation::List => format!("dir \"{remote}\" \"{local}\""),
             Operation::ResumeGet => format!("reget \"{remote}\" \"{local}\""),
             Operation::ResumePut => format!("append \"{local}\" \"{remote}\""),
+            Operation::Mirror | Operation::AbortThenGet => return None,
         })
         .line("bye");
+    Some(())
 }
 
-fn tnftp(errand: &Errand<'_>) -> Call {
+fn tnftp(errand: &Errand<'_>) -> Option<Call> {
     let mut call = Call::new(&["tnftp", "-n", "-i", "-v", "-d"]);
     call.arg(match errand.style {
         Style::Passive => "-p",
         Style::Active => "-A",
     });
-    bsd_ftp(&mut call, errand);
-    call
+    bsd_ftp(&mut call, errand)?;
+    Some(call)
 }
 
-fn inetutils(errand: &Errand<'_>) -> Call {
+fn inetutils(errand: &Errand<'_>) -> Option<Call> {
     let mut call = Call::new(&["inetutils-ftp", "-n", "-i", "-v", "-d"]);
     call.arg(match errand.style {
         Style::Passive => "-p",
         Style::Active => "-A",
     });
-    bsd_ftp(&mut call, errand);
-    call
+    bsd_ftp(&mut call, errand)?;
+    Some(call)
 }
 
-fn ncftp(errand: &Errand<'_>) -> Call {
+fn ncftp(errand: &Errand<'_>) -> Option<Call> {
     let host = bracketed(errand.host);
     let mut call = Call::new(&[match errand.operation {
         Operation::Get | Operation::ResumeGet => "ncftpget",
         Operation::Put | Operation::ResumePut => "ncftpput",
         Operation::List => "ncftpls",
+        Operation::Mirror | Operation::AbortThenGet => return None,
     }]);
     call.args(&[
         "-u",
@@ -349,21 +374,19 @@ fn ncftp(errand: &Errand<'_>) -> Call {
             call.prints_what_it_gets = true;
             call.args(&["-l", &format!("ftp://{host}/{}/", errand.remote)])
         }
+        Operation::Mirror | Operation::AbortThenGet => return None,
     };
-    call
+    Some(call)
 }
 
-fn ftplib(errand: &Errand<'_>) -> Call {
+fn ftplib(errand: &Errand<'_>) -> Option<Call> {
+    if errand.operation == Operation::Mirror {
+        return None;
+    }
     let mut call = Call::new(&["/usr/bin/python3"]);
     call.arg(format!("{SOURCES}/ftplib_client.py"));
     call.args(&[
-        match errand.operation {
-            Operation::Get => "get",
-            Operation::Put => "put",
-            Operation::List => "list",
-            Operation::ResumeGet => "resume-get",
-            Operation::ResumePut => "append",
-        },
+        &errand.operation.to_string(),
         &errand.style.to_string(),
         &errand.host.to_string(),
         "21",
@@ -372,5 +395,5 @@ fn ftplib(errand: &Errand<'_>) -> Call {
         errand.local,
         errand.remote,
     ]);
-    call
+    Some(call)
 }

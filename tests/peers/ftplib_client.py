@@ -1,6 +1,6 @@
 """One errand with Python's ftplib: operation style host port user password local remote.
 
-Prints `data peer ADDRESS` for every data connection, so that the test can see where it went or came from.
+Prints `data peer ADDRESS PORT` for every data connection, so that the test can see where it went or came from.
 """
 
 import ftplib
@@ -13,8 +13,28 @@ TIMEOUT = 20  # seconds
 class Client(ftplib.FTP):
     def ntransfercmd(self, cmd, rest=None):
         connection, size = super().ntransfercmd(cmd, rest)
-        print("data peer", connection.getpeername()[0])
+        print("data peer", *connection.getpeername()[:2])
         return connection, size
+
+
+def abort(ftp, remote):
+    """Gives up a transfer in the middle, and wants it confirmed in one of the ways RFC 959 knows."""
+    ftp.voidcmd("TYPE I")
+    connection = ftp.transfercmd("RETR " + remote)
+    got = 0
+    while got < 1 << 20:
+        got += len(connection.recv(1 << 16))
+    codes = [ftp.abort()[:3]]
+    connection.close()
+    ftp.putcmd("NOOP")
+    while codes[-1] != "200":
+        try:
+            codes.append(ftp.getresp()[:3])
+        except ftplib.Error as error:
+            codes.append(str(error)[:3])
+    print("after ABOR:", *codes)
+    if not set(codes[:-1]) <= {"225", "226", "426"}:
+        raise SystemExit("an answer that is none to ABOR: " + " ".join(codes))
 
 
 def main(operation, style, host, port, user, password, local, remote):
@@ -28,18 +48,22 @@ def main(operation, style, host, port, user, password, local, remote):
     if operation == "get":
         with open(local, "wb") as file:
             ftp.retrbinary("RETR " + remote, file.write)
-    elif operation == "resume-get":
+    elif operation == "resume_get":
         with open(local, "ab") as file:
             ftp.retrbinary("RETR " + remote, file.write, rest=file.tell())
     elif operation == "put":
         with open(local, "rb") as file:
             ftp.storbinary("STOR " + remote, file)
-    elif operation == "append":
+    elif operation == "resume_put":
         with open(local, "rb") as file:
             ftp.storbinary("APPE " + remote, file)
     elif operation == "list":
         with open(local, "w") as file:
             ftp.dir(remote, lambda line: file.write(line + "\n"))
+    elif operation == "abort_then_get":
+        abort(ftp, remote)
+        with open(local, "wb") as file:
+            ftp.retrbinary("RETR pub/data.bin", file.write)
     else:
         raise SystemExit("no such operation: " + operation)
     ftp.quit()

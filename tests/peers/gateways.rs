@@ -29,6 +29,8 @@ pub enum Mode {
     Forward,
     /// The client dials the server; the gateway's nftables redirect the connection.
     Transparent,
+    /// The same with `-n`: the gateway forwards and translates addresses, passive data does not pass the proxy.
+    TransparentNat,
     /// The client dials the server; the gateway's TPROXY rule diverts the connection.
     Diverted,
 }
@@ -38,6 +40,8 @@ pub enum Mode {
 pub enum Launcher {
     /// The proxy's own `--listen`.
     Listen,
+    /// The same with `-u root`.
+    ListenAsRoot,
     Inetd,
     Xinetd,
     /// systemd-socket-activate, one process a connection, as by a unit with `Accept=yes`.
@@ -62,10 +66,12 @@ impl fmt::Display for Kind {
             Mode::Reverse => "reverse",
             Mode::Forward => "forward",
             Mode::Transparent => "transparent",
+            Mode::TransparentNat => "transparent_nat",
             Mode::Diverted => "diverted",
         })?;
         f.write_str(match self.launcher {
             Launcher::Listen => "",
+            Launcher::ListenAsRoot => "_by_root",
             Launcher::Inetd => "_by_inetd",
             Launcher::Xinetd => "_by_xinetd",
             Launcher::Accept => "_by_systemd_accept",
@@ -117,12 +123,15 @@ impl Gateway {
         };
         gateway.wire()?;
         match kind.mode {
-            Mode::Direct => gateway.own.sh(
-                "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding",
-            )?,
+            Mode::Direct => gateway.forward_packets()?,
             Mode::Reverse => gateway.publish()?,
             Mode::Forward => gateway.serve(&["--forward"], &gateway.at(1), 21)?,
-            Mode::Transparent => gateway.redirect()?,
+            Mode::Transparent => gateway.redirect(&["--netfilter"])?,
+            Mode::TransparentNat => {
+                gateway.forward_packets()?;
+                gateway.masquerade()?;
+                gateway.redirect(&["--netfilter", "-n"])?;
+            }
             Mode::Diverted => gateway.divert()?,
         }
         Ok(gateway)
@@ -181,7 +190,9 @@ impl Gateway {
     ) -> (IpAddr, String) {
         let there = server.address(to_server);
         match self.kind.mode {
-            Mode::Direct | Mode::Transparent | Mode::Diverted => (there, USER.to_owned()),
+            Mode::Direct | Mode::Transparent | Mode::TransparentNat | Mode::Diverted => {
+                (there, USER.to_owned())
+            }
             Mode::Reverse => (
                 self.inside(to_gateway, published(server, to_server)),
                 USER.to_owned(),
@@ -222,7 +233,7 @@ impl Gateway {
     }
 
     /// Redirects what passes, by the rules that administrators are given. The super-servers are set up as they are told, too.
-    fn redirect(&mut self) -> Result<()> {
+    fn redirect(&mut self, way: &[&str]) -> Result<()> {
         net::run(
             self.own
                 .command("nft")
@@ -268,6 +279,19 @@ impl Gateway {
         self.spawn(&mut command, 8021)
     }
 
+    fn forward_packets(&self) -> Result<()> {
+        self.own.sh(
+            "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding",
+        )
+    }
+
+    /// What any gateway to the Internet does for its clients.
+    fn masquerade(&self) -> Result<()> {
+        let rules = "table inet nat {\nchain postrouting {\ntype nat hook postrouting priority srcnat\n\
+                     oifname outside masquerade\n}\n}\n";
+        net::feed(self.own.command("nft").args(["-f", "-"]), rules).map(|_| ())
+    }
+
     /// Diverts what passes, by the commented part of the same rules.
     fn divert(&mut self) -> Result<()> {
         let path = shipped("nftables.conf.example");
@@ -311,9 +335,12 @@ impl Gateway {
         let words = SETTINGS.iter().chain(way);
         let mut command;
         match self.kind.launcher {
-            Launcher::Listen => {
+            Launcher::Listen | Launcher::ListenAsRoot => {
                 command = self.own.command(PROXY);
                 command.args(words);
+                if self.kind.launcher == Launcher::ListenAsRoot {
+                    command.args(["-u", "root"]);
+                }
                 for at in at {
                     command.args(["--listen", &at]);
                 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::cases::{Case, Errand};
-use crate::clients::{self, Operation};
-use crate::gateways::{self, Gateway, Mode};
+use crate::cases::{Case, Matter};
+use crate::clients::{self, Operation, Style};
+use crate::gateways::{self, Gateway, Launcher, Mode};
 use crate::net::{self, Result};
 use crate::world::{self, ROOM, SERVED};
 
@@ -34,11 +34,12 @@ fn attempt(case: &Case, folder: &Path) -> Result<()> {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    let remote = remote(case.errand, unique);
+    let huge = case.operation == Operation::Get && case.matter == Matter::Large;
+    let remote = remote(case, unique);
     prepare(case, folder, &remote)?;
     let (host, user) = gateway.way_to(case.server, case.near, case.far);
     let errand = clients::Errand {
-        operation: operation(case.errand),
+        operation: case.operation,
         style: case.style,
         host,
         user: &user,
@@ -46,19 +47,15 @@ fn attempt(case: &Case, folder: &Path) -> Result<()> {
         local: "local",
         remote: &remote,
         folder,
-        patience: if case.errand == Errand::GetHuge {
-            200
-        } else {
-            40
-        },
+        patience: if huge { 200 } else { 40 },
     };
-    if case.errand == Errand::GetHuge {
+    if huge {
         return get_huge(case, gateway, &errand);
     }
     let said = case.client.go(&gateway.client, &errand)?;
     check_what_arrived(case, folder, &remote)?;
-    check_who_opened_the_data_connection(case, gateway, &said)?;
-    if operation(case.errand) == Operation::Put {
+    check_who_was_at_the_data_connection(case, gateway, &said)?;
+    if case.operation == Operation::Put {
         let line = case.server.logged(&remote)?;
         let seen = gateway.seen_by_server(case.far).to_string();
         if !line.contains(&seen) {
@@ -76,22 +73,15 @@ fn folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn operation(errand: Errand) -> Operation {
-    match errand {
-        Errand::Plain(operation) => operation,
-        Errand::GetOddName | Errand::GetHuge => Operation::Get,
-        Errand::ListLarge => Operation::List,
-    }
-}
-
-fn remote(errand: Errand, unique: &str) -> String {
-    match errand {
-        Errand::Plain(Operation::Get | Operation::ResumeGet) => "pub/data.bin".to_owned(),
-        Errand::Plain(Operation::Put | Operation::ResumePut) => format!("incoming/{unique}"),
-        Errand::Plain(Operation::List) => "pub/few".to_owned(),
-        Errand::GetOddName => "pub/with space and ümlaut.bin".to_owned(),
-        Errand::ListLarge => "pub/many".to_owned(),
-        Errand::GetHuge => "pub/huge.bin".to_owned(),
+/// What the errand is about, on the server. Uploads get a name of their own.
+fn remote(case: &Case, unique: &str) -> String {
+    match (case.operation, case.matter) {
+        (Operation::Put | Operation::ResumePut, _) => format!("incoming/{unique}"),
+        (Operation::List, Matter::Large) => "pub/many".to_owned(),
+        (Operation::List | Operation::Mirror, _) => "pub/few".to_owned(),
+        (Operation::AbortThenGet, _) | (Operation::Get, Matter::Large) => "pub/huge.bin".to_owned(),
+        (_, Matter::OddName) => "pub/with space and ümlaut.bin".to_owned(),
+        (Operation::Get | Operation::ResumeGet, _) => "pub/data.bin".to_owned(),
     }
 }
 
@@ -112,10 +102,10 @@ fn prepare(case: &Case, folder: &Path, remote: &str) -> Result<()> {
     let local = folder.join("local");
     let data = data()?;
     let (half, rest) = data.split_at(data.len() / 2);
-    match case.errand {
-        Errand::Plain(Operation::Put) => write(local, &data),
-        Errand::Plain(Operation::ResumeGet) => write(local, half),
-        Errand::Plain(Operation::ResumePut) => {
+    match case.operation {
+        Operation::Put => write(local, &data),
+        Operation::ResumeGet => write(local, half),
+        Operation::ResumePut => {
             let begun = Path::new(SERVED).join(remote);
             write(&begun, half)?;
             std::os::unix::fs::chown(&begun, Some(20022), Some(20022))
@@ -127,24 +117,26 @@ fn prepare(case: &Case, folder: &Path, remote: &str) -> Result<()> {
 }
 
 fn check_what_arrived(case: &Case, folder: &Path, remote: &str) -> Result<()> {
-    let operation = operation(case.errand);
-    let arrived = match operation {
-        Operation::Put | Operation::ResumePut => Path::new(SERVED).join(remote),
-        Operation::Get | Operation::ResumeGet | Operation::List => folder.join("local"),
+    let local = folder.join("local");
+    let arrived = match case.operation {
+        Operation::Mirror => {
+            let entries = fs::read_dir(&local).map_err(|error| error.to_string())?;
+            return equal("files fetched", entries.count(), 50);
+        }
+        Operation::List => {
+            let listed = read(&local)?;
+            let listed = String::from_utf8_lossy(&listed);
+            let files = listed.lines().filter(|line| line.contains("file-")).count();
+            let there = if case.matter == Matter::Large {
+                10_000
+            } else {
+                50
+            };
+            return equal("files listed", files, there);
+        }
+        Operation::Put | Operation::ResumePut => read(Path::new(SERVED).join(remote))?,
+        Operation::Get | Operation::ResumeGet | Operation::AbortThenGet => read(&local)?,
     };
-    let arrived = read(&arrived)?;
-    if operation == Operation::List {
-        let listed = String::from_utf8_lossy(&arrived)
-            .lines()
-            .filter(|line| line.contains("file-"))
-            .count();
-        let there = if case.errand == Errand::ListLarge {
-            10_000
-        } else {
-            50
-        };
-        return equal("files listed", listed, there);
-    }
     let sent = data()?;
     equal("bytes", arrived.len(), sent.len())?;
     if arrived != sent {
@@ -161,23 +153,34 @@ fn equal(what: &str, seen: usize, expected: usize) -> Result<()> {
     Err(format!("{what}: {seen}, not {expected}"))
 }
 
-/// Python's client tells the other end of its data connections. It must be the host the client was sent to: the server
-/// itself or the gateway in its place; in the invisible modes the gateway stands in by the address of its inside.
-fn check_who_opened_the_data_connection(case: &Case, gateway: &Gateway, said: &str) -> Result<()> {
-    let Some(peer) = said
+/// Python's client tells the other ends of its data connections. They must be the host the client was sent to: the server
+/// itself or the gateway in its place; in the transparent modes the gateway stands in by the address of its inside. A proxy
+/// that stays root calls from port 20 (RFC 959 §5.2).
+fn check_who_was_at_the_data_connection(case: &Case, gateway: &Gateway, said: &str) -> Result<()> {
+    let host = match (case.kind.mode, case.style) {
+        (Mode::Transparent | Mode::Diverted, _) | (Mode::TransparentNat, Style::Active) => {
+            gateway.inside(case.near, 1)
+        }
+        _ => gateway.way_to(case.server, case.near, case.far).0,
+    };
+    for peer in said
         .lines()
-        .find_map(|line| line.strip_prefix("data peer "))
-    else {
-        return Ok(());
-    };
-    let (host, _) = match case.kind.mode {
-        Mode::Transparent | Mode::Diverted => (gateway.inside(case.near, 1), String::new()),
-        _ => gateway.way_to(case.server, case.near, case.far),
-    };
-    if peer == host.to_string() {
-        return Ok(());
+        .filter_map(|line| line.strip_prefix("data peer "))
+    {
+        let (address, port) = peer.split_once(' ').unwrap_or_default();
+        if address != host.to_string() {
+            return Err(format!(
+                "the data connection was with {address}, not {host}"
+            ));
+        }
+        if case.kind.launcher == Launcher::ListenAsRoot
+            && case.style == Style::Active
+            && port != "20"
+        {
+            return Err(format!("the data connection came from port {port}, not 20"));
+        }
     }
-    Err(format!("the data connection was with {peer}, not {host}"))
+    Ok(())
 }
 
 /// Five gigabytes are summed up on the way, not stored.
