@@ -82,7 +82,12 @@ fn other_errands() -> Vec<Case> {
         }
         for style in STYLES {
             cases.push(reverse(Client::Lftp).by(Operation::Mirror, style));
-            cases.push(reverse(Client::Ftplib).by(Operation::AbortThenGet, style));
+            for mode in [Mode::Direct, Mode::Reverse] {
+                let abort = case(mode, server, Client::Ftplib).by(Operation::AbortThenGet, style);
+                let hindrance = (mode == Mode::Reverse && server == Server::PureFtpd)
+                    .then_some("pure-ftpd answers neither the RETR nor the ABOR: replies and commands no longer meet");
+                cases.push(Case { hindrance, ..abort });
+            }
         }
     }
     let huge = |mode, server| case(mode, server, Client::Curl).with(Matter::Large);

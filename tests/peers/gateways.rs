@@ -240,8 +240,8 @@ impl Gateway {
                 .args(["-f", &shipped("nftables.conf.example")]),
         )?;
         let mut command = match self.kind.launcher {
-            Launcher::Listen | Launcher::Activate => {
-                return self.serve(&["--netfilter"], &ANY, 8021);
+            Launcher::Listen | Launcher::ListenAsRoot | Launcher::Activate => {
+                return self.serve(way, &ANY, 8021);
             }
             Launcher::Inetd => {
                 let mut command = self.own.command("inetd");
