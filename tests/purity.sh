@@ -17,11 +17,12 @@ printing="${word}(e?print(ln)?|dbg)!|process::exit"
 
 # Lines of the Rust files under the given paths that match a pattern, comments left out.
 lines() {
-    pattern=$1
+    export pattern="$1"
     shift
-    find "$@" -name '*.rs' | sort | while read -r file; do
-        sed 's,//.*,,' "$file" | grep -nE "$pattern" | sed "s,^,$file:,"
-    done
+    find "$@" -name '*.rs' -exec awk '
+        { code = $0; sub("//.*", "", code) }
+        code ~ ENVIRON["pattern"] { print FILENAME ":" FNR ": " $0 }
+    ' {} +
 }
 
 # Prints what breaks the rules under the folder $1; nothing when all is well.
