@@ -25,6 +25,9 @@ const VERDICT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a data connection may take to turn up after the server has called its transfer done.
 const LATE_DATA_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long commands wait behind an ABOR for its answer.
+const ABOR_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long a session that is over may go without moving a byte while there are some left to write.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -82,6 +85,7 @@ struct Clocks {
     active: Instant,
     verdict: Option<Instant>,
     late_data: Option<Instant>,
+    abor: Option<Instant>,
 }
 
 impl<D: DataPath> Relay<'_, D> {
@@ -96,6 +100,7 @@ impl<D: DataPath> Relay<'_, D> {
             active: began,
             verdict: None,
             late_data: None,
+            abor: None,
         };
         let mut end = None;
         loop {
@@ -214,6 +219,7 @@ impl<D: DataPath> Relay<'_, D> {
             patience.map(|patience| clocks.active + patience),
             clocks.verdict,
             clocks.late_data,
+            clocks.abor,
             self.data.deadline(),
         ];
         all.into_iter().flatten().min()
@@ -310,6 +316,14 @@ impl<D: DataPath> Relay<'_, D> {
         let late = self.session.holds_reply() && !self.data.is_connected();
         if due(&mut clocks.late_data, late, now, LATE_DATA_TIMEOUT) {
             self.session.data_ended(DataEnd::Unopened);
+        }
+        if due(
+            &mut clocks.abor,
+            self.session.awaits_abor(),
+            now,
+            ABOR_TIMEOUT,
+        ) {
+            self.session.abor_is_unanswered();
         }
     }
 

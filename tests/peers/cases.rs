@@ -84,9 +84,7 @@ fn other_errands() -> Vec<Case> {
             cases.push(reverse(Client::Lftp).by(Operation::Mirror, style));
             for mode in [Mode::Direct, Mode::Reverse] {
                 let abort = case(mode, server, Client::Ftplib).by(Operation::AbortThenGet, style);
-                let hindrance = (mode == Mode::Reverse && server == Server::PureFtpd)
-                    .then_some("pure-ftpd answers neither the RETR nor the ABOR: replies and commands no longer meet");
-                cases.push(Case { hindrance, ..abort });
+                cases.push(abort);
             }
         }
     }

@@ -137,6 +137,7 @@ impl<'a> Stage<'a> {
             "broken" => DataEnd::Broken,
             "silence" => {
                 self.session.server_is_silent();
+                self.session.abor_is_unanswered();
                 return Ok(());
             }
             "stop" => {

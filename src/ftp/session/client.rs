@@ -23,6 +23,8 @@ impl Session {
         let busy = self.outstanding.iter().any(|e| match e {
             // What comes next depends on the answer: nothing must get ahead.
             Expected::Passive { .. } | Expected::Hidden(_) | Expected::Auth => true,
+            // Pure-FTPd throws away what came behind ABOR, and its reply would be missed.
+            Expected::Abor { given_up } => !given_up,
             // A new data connection takes the place of the old one: not while that one is in use.
             Expected::Transfer { .. } => sets_up,
             _ => false,

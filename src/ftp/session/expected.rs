@@ -11,7 +11,10 @@ pub(super) enum Expected {
     Hidden(Login),
     Own(Vec<u8>),
     Plain,
-    Abor,
+    /// `given_up`: the server takes too long, and what the client sent next no longer waits.
+    Abor {
+        given_up: bool,
+    },
     Auth,
     /// PORT or EPRT.
     Active,
@@ -61,7 +64,7 @@ impl Expected {
                 direction: *direction,
                 begun: false,
             },
-            Command::Abor => Expected::Abor,
+            Command::Abor => Expected::Abor { given_up: false },
             Command::Auth => Expected::Auth,
             _ => Expected::Plain,
         }

@@ -257,6 +257,23 @@ impl Session {
         self.say(end.contradicts_success().unwrap_or(NOT_OPENED));
     }
 
+    /// Commands wait behind an ABOR that the server has not answered: if it does not within a moment, call
+    /// [`Session::abor_is_unanswered`].
+    #[must_use]
+    pub fn awaits_abor(&self) -> bool {
+        let pending = |e: &Expected| matches!(e, Expected::Abor { given_up: false });
+        !self.from_client.is_empty() && self.outstanding.iter().any(pending)
+    }
+
+    /// The server does not answer ABOR, or not yet: the commands behind it go on.
+    pub fn abor_is_unanswered(&mut self) {
+        for expected in &mut self.outstanding {
+            if let Expected::Abor { given_up } = expected {
+                *given_up = true;
+            }
+        }
+    }
+
     /// The server has said that the transfer is done, and the client will hear it when its data is. If no data
     /// connection has been made, say so by [`DataEnd::Unopened`] after a moment.
     #[must_use]

@@ -59,7 +59,7 @@ impl Session {
             Some(Expected::Transfer { begun: true, .. })
         );
         if begun && !ends_transfer {
-            let other = |e: &Expected| matches!(e, Expected::Plain | Expected::Abor);
+            let other = |e: &Expected| matches!(e, Expected::Plain | Expected::Abor { .. });
             return self.outstanding.iter().position(other).unwrap_or(0);
         }
         0
@@ -71,7 +71,7 @@ impl Session {
         let Some(abor) = self
             .outstanding
             .iter()
-            .position(|e| matches!(e, Expected::Abor))
+            .position(|e| matches!(e, Expected::Abor { .. }))
         else {
             return;
         };
@@ -97,7 +97,10 @@ impl Session {
         else {
             return false;
         };
-        let aborting = self.outstanding.iter().any(|e| matches!(e, Expected::Abor));
+        let aborting = self
+            .outstanding
+            .iter()
+            .any(|e| matches!(e, Expected::Abor { .. }));
         (200..300).contains(&code) && !aborting && self.data.is_under_way(*direction)
     }
 
