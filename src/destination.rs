@@ -14,7 +14,7 @@ use crate::net::{CONNECT_TIMEOUT, LocalAddresses, canonical, dial};
 pub enum Unreachable {
     /// The resolver knows no such host.
     Unknown(HostPort),
-    /// It is the proxy itself: dialling it would never end.
+    /// It is the proxy itself: dialling it would never end (docs/ancestors.md, D14).
     Loop(SocketAddr),
     /// An address that names no single other host, or one of this machine that is not for strangers.
     Forbidden(SocketAddr),

@@ -85,7 +85,8 @@ impl<'a> Relayed<'a> {
         self.legs.facing_server = facing_server;
     }
 
-    /// Takes the first connection from the peer that is to come; a stranger is shown the door, and waiting goes on.
+    /// Takes the first connection from the peer that is to come; a stranger is shown the door, and waiting goes on
+    /// (docs/ancestors.md, D41).
     fn accept(&mut self, now: Instant) -> Option<DataEnd> {
         let State::Listening { listener, plan } = &self.state else {
             return None;

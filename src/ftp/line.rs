@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 /// Longest control line that is taken, in bytes, line end included. RFC 959 sets no bound; the ancestors' was 512,
-/// too short for the paths of today.
+/// too short for the paths of today (docs/ancestors.md, D19).
 pub const MAX_LINE: usize = 4096;
 
 /// One line.

@@ -34,7 +34,7 @@ impl Replies {
                 self.open = Some(code);
                 Place::Begins(code)
             }
-            // A code without text is sent by real servers, and the ancestors ended the session over it.
+            // A code without text is sent by real servers (docs/ancestors.md, D33).
             (None, Some(code)) if matches!(mark, None | Some(b' ')) => Place::Ends(code),
             (None, _) => Place::Stray,
         }

@@ -154,7 +154,7 @@ impl Session {
             return self.refuse_user(body(&line.bytes));
         }
         let whole = if self.terms.anonymous_only || again.is_some() {
-            // In one form: nobody shall find a server that reads the blanks differently.
+            // In one form: nobody shall find a server that reads the blanks differently (docs/ancestors.md, D23).
             [b"USER ", user, b"\r\n"].concat()
         } else {
             line.bytes.clone()
@@ -192,7 +192,8 @@ impl Session {
         self.refuse("wrong network protocol", text, reply.as_bytes());
     }
 
-    /// PORT and EPRT: the client listens where it says, and it may speak for nobody else (RFC 2577 §3).
+    /// PORT and EPRT: the client listens where it says, and it may speak for nobody else (RFC 2577 §3;
+    /// docs/ancestors.md, D26).
     fn active(&mut self, extended: bool, client: Option<SocketAddr>, text: &[u8]) {
         match client {
             None => self.refuse("malformed", text, b"501 Malformed address.\r\n"),

@@ -196,7 +196,7 @@ impl Session {
         }
     }
 
-    /// The server knows no EPSV: it is asked in the old way, now and from now on.
+    /// The server knows no EPSV: it is asked in the old way, now and from now on (docs/ancestors.md, D29).
     fn ask_again(&mut self, asked: Extent) {
         self.no_epsv = true;
         if let Some(expected) = self.outstanding.get_mut(self.answering) {

@@ -1,0 +1,90 @@
+//! What the documents say about this tree is held against it.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below a folder.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().is_some_and(|n| n == ".work") {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_past_attack_names_a_test_that_exists() {
+    let sources: String = ["src", "tests"]
+        .into_iter()
+        .flat_map(files)
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let document = fs::read_to_string(root().join("docs/past-attacks.md")).unwrap();
+    let mut named = 0;
+    for row in document.lines().filter(|line| line.starts_with("| ")) {
+        let last = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
+        let Some(name) = last.strip_prefix('`').and_then(|n| n.strip_suffix('`')) else {
+            continue;
+        };
+        let transcript = root().join(format!("tests/transcripts/{name}.txt"));
+        let function = sources.contains(&format!("fn {name}("));
+        let driver = sources.contains(&format!("\"{name}\""));
+        assert!(
+            function || driver || transcript.exists(),
+            "docs/past-attacks.md names {name}, which is no test"
+        );
+        named += 1;
+    }
+    assert!(named > 30, "only {named} rows were read");
+}
+
+#[test]
+fn every_decision_that_the_source_cites_is_in_the_list() {
+    let list = fs::read_to_string(root().join("docs/ancestors.md")).unwrap();
+    for path in files("src") {
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices("ancestors.md, D") {
+            let number = text[at + "ancestors.md, D".len()..]
+                .split(|c: char| !c.is_ascii_digit())
+                .next()
+                .unwrap();
+            assert!(
+                list.contains(&format!("| D{number} |")),
+                "{} cites D{number}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_that_the_readme_names_exists() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut seen = 0;
+    for word in readme.split('`').skip(1).step_by(2) {
+        let file = word.starts_with("docs/") || word.starts_with("contrib/");
+        if file || word.ends_with(".example") || word.ends_with(".md") {
+            assert!(root().join(word).exists(), "README.md names {word}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "only {seen} names were read");
+}
