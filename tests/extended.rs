@@ -8,9 +8,13 @@
 
 mod common;
 
+use std::net::SocketAddr;
+
 use common::address::{Ends, address_in, numbers, port_in};
-use common::fake::{Listener, dial, read_all, send_all};
+use common::fake::{Control, Listener, dial, read_all, send_all};
+use common::process::Proxy;
 use common::session::{DataEnds, Session};
+use socket2::{Domain, Socket, Type};
 
 #[track_caller]
 fn carries_both_ways(mut session: Session, mut data: impl FnMut(&mut Session) -> DataEnds) {
@@ -138,6 +142,32 @@ fn epsv_falls_back_to_pasv_in_ipv4() {
 #[test]
 fn epsv_falls_back_to_pasv_from_ipv6_to_ipv4() {
     carries_both_ways(Session::between(Ends::V6_TO_V4, &[]), by_epsv_and_pasv);
+}
+
+/// inetd's `tcp46` and systemd's sockets take both families, and show an IPv4 client as ::ffff:127.0.0.2.
+#[test]
+fn a_client_on_a_socket_for_both_families_is_an_ipv4_client() {
+    let both = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+    both.set_only_v6(false).unwrap();
+    let any: SocketAddr = "[::]:0".parse().unwrap();
+    both.bind(&any.into()).unwrap();
+    both.listen(1).unwrap();
+    let port = both.local_addr().unwrap().as_socket().unwrap().port();
+    let there = Listener::at(Ends::V4.server);
+    let client = dial(Ends::V4.client, (Ends::V4.front, port).into()).unwrap();
+    let (inherited, _) = both.accept().unwrap();
+    let to = there.address().to_string();
+    let proxy = Proxy::inherits(inherited.into(), &["-R", &to]);
+    let mut session = Session {
+        client: Control::over(client, "client"),
+        server: Control::over(there.accepts(), "server"),
+        proxy,
+        ends: Ends::V4,
+    };
+    session.reply("220 ready");
+    let (to, _) = session.pasv();
+    assert_eq!(to.ip(), Ends::V4.front);
+    carries_both_ways(session, by_port);
 }
 
 #[test]

@@ -35,6 +35,11 @@ impl Proxy {
         Proxy(command.spawn().expect("the program"))
     }
 
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.0.id()).expect("a pid");
         kill(Pid::from_raw(pid), signal).expect("kill");
