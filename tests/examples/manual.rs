@@ -1,0 +1,90 @@
+//! ftp-proxy.8 shows the examples as they are: a line that stands in one stands in the other.
+
+use std::collections::BTreeSet;
+
+use super::{lines, shipped};
+
+/// The lines that the manual shows as they are, without the prompt of a root shell.
+fn displayed(manual: &str) -> Vec<String> {
+    let mut literal = false;
+    let mut found = Vec::new();
+    for line in manual.lines() {
+        let shown = match line.split_once(' ').unwrap_or((line, "")) {
+            (".Bd", kind) => {
+                literal = kind.starts_with("-literal");
+                None
+            }
+            (".Ed", _) => {
+                literal = false;
+                None
+            }
+            (".Dl", text) => Some(text),
+            _ => literal.then_some(line),
+        };
+        found.extend(shown.map(|text| text.strip_prefix("# ").unwrap_or(text).to_owned()));
+    }
+    found
+}
+
+/// Whether a line is a service of inetd.conf(5).
+fn is_service(line: &str) -> bool {
+    line.contains(" stream tcp")
+}
+
+/// Whether a line is a rule or a macro of pf.conf(5), ipnat.conf(5) or ipf.conf(5).
+fn is_rule(line: &str) -> bool {
+    let first = line.split(' ').next().unwrap_or("");
+    ["rdr", "pass", "block"].contains(&first) || line.contains(" = \"")
+}
+
+/// Whether a line is a setting of rc.conf(5).
+fn is_setting(line: &str) -> bool {
+    line.contains("=\"")
+}
+
+fn shown(wanted: fn(&str) -> bool) -> BTreeSet<String> {
+    let all = displayed(&shipped("ftp-proxy.8"));
+    all.into_iter().filter(|line| wanted(line)).collect()
+}
+
+fn usable(paths: &[&str]) -> BTreeSet<String> {
+    let all = paths.iter().flat_map(|path| lines(&shipped(path)));
+    all.map(|line| line.text).collect()
+}
+
+#[test]
+fn what_mdoc_shows_as_it_is_is_found() {
+    let manual = "prose\n.Bd -literal -offset indent\nrdr a\n.Ed\npass b\n.Bd -ragged\nblock c\n.Ed\n.Dl # pfctl -E\n";
+    assert_eq!(displayed(manual), ["rdr a", "pfctl -E"]);
+}
+
+#[test]
+fn the_manual_and_inetd_conf_example_have_the_same_lines() {
+    assert_eq!(shown(is_service), usable(&["inetd.conf.example"]));
+}
+
+#[test]
+fn the_manual_and_the_examples_for_packet_filters_have_the_same_rules() {
+    let shown = shown(is_rule);
+    assert_eq!(shown, usable(&["pf.conf.example", "ipnat.conf.example"]));
+}
+
+#[test]
+fn the_manual_and_the_settings_for_freebsd_are_the_same() {
+    let live = lines(&shipped("contrib/freebsd/rc.conf.example"));
+    let live = live.into_iter().filter(|line| line.live);
+    assert_eq!(shown(is_setting), live.map(|line| line.text).collect());
+}
+
+#[test]
+fn the_manual_and_pf_conf_example_load_the_same_anchors() {
+    let loads = |line: &str| line.starts_with("pfctl -a") && line.contains(" -f ");
+    let example = shipped("pf.conf.example");
+    let commands = example.lines().filter_map(|line| line.strip_prefix("#\t"));
+    let commands: BTreeSet<_> = commands
+        .filter(|line| loads(line))
+        .map(str::to_owned)
+        .collect();
+    assert!(!commands.is_empty());
+    assert_eq!(shown(loads), commands);
+}
