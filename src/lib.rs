@@ -20,5 +20,5 @@ pub mod privs;
 pub mod proxy;
 pub mod relay;
 pub mod signals;
-mod sys;
+pub mod sys;
 pub mod wrappers;

@@ -10,4 +10,7 @@ pub mod conduit;
 pub mod fork;
 #[cfg(target_vendor = "apple")]
 pub mod groups;
+pub mod ipf;
 pub mod libwrap;
+pub mod object;
+pub mod pf;
