@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::ftp::{Session, Terms};
 use crate::listen::{self, Passed, Served};
 use crate::log::{Log, escaped};
-use crate::nat::{self, NatError, NatLookup, Redirected};
+use crate::nat::{self, Engine, NatError, Redirected};
 use crate::net::{self, LocalAddresses, SourcePort, with_port};
 use crate::options::{Destination, Options};
 use crate::privs::{Dropped, Root};
@@ -30,6 +30,9 @@ const DAEMON: &str = "ftp-proxy";
 /// Why the process ends; the client, if there is one, has been told.
 pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
     let engine = nat::engine(&options.destination)?;
+    if let Some(danger) = engine.as_ref().and_then(|e| e.warning()) {
+        log.warning(format_args!("{danger}"));
+    }
     let wrappers = options.libwrap.then(Wrappers::load).transpose()?;
     let root = Root::begin(options.user.as_deref(), options.group.as_deref())?;
     let (client, standing) = match listen::passed()? {
@@ -70,7 +73,7 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
 /// What every session of this process has in common.
 struct Proxy<'a> {
     options: &'a Options,
-    engine: Option<Box<dyn NatLookup>>,
+    engine: Option<Engine>,
     wrappers: Option<Wrappers>,
     log: &'a Log,
 }
@@ -139,7 +142,7 @@ impl Proxy<'_> {
             (_, Some(engine)) => {
                 let original = engine
                     .original_dst(client.as_fd(), &ends)
-                    .map_err(|e| not_redirected(&ends, &e))?;
+                    .map_err(|e| no_destination(&ends, &e))?;
                 let original = net::canonical(original);
                 (vec![original], original, guard(false))
             }
@@ -353,10 +356,14 @@ fn refused(ends: &Redirected, why: &Unreachable) -> Refusal {
     )
 }
 
-fn not_redirected(ends: &Redirected, why: &NatError) -> Refusal {
+fn no_destination(ends: &Redirected, why: &NatError) -> Refusal {
     let text = format!("refused {} at {}: {why}", ends.client, ends.proxy);
-    Refusal(
-        "This connection was not redirected; no server is known.",
-        Error::Protocol(text),
-    )
+    match why {
+        NatError::NotRedirected(_) => Refusal(
+            "This connection was not redirected; no server is known.",
+            Error::Protocol(text),
+        ),
+        NatError::Ambiguous => fault(Error::Protocol(text)),
+        NatError::Unavailable(_) | NatError::System(_) => fault(Error::Unavailable(text)),
+    }
 }

@@ -2,9 +2,36 @@
 
 #![forbid(unsafe_code)]
 
+mod device;
 mod diverted;
+pub mod ipf;
+pub mod ipnat;
+mod ipnat_list;
 #[cfg(target_os = "linux")]
 mod netfilter;
+pub mod pf;
+
+#[cfg_attr(target_os = "freebsd", path = "here/freebsd.rs")]
+#[cfg_attr(target_os = "netbsd", path = "here/netbsd.rs")]
+#[cfg_attr(target_os = "illumos", path = "here/illumos.rs")]
+#[cfg_attr(target_os = "linux", path = "here/linux.rs")]
+#[cfg_attr(
+    any(target_os = "openbsd", target_os = "dragonfly", target_os = "macos"),
+    path = "here/pf_only.rs"
+)]
+#[cfg_attr(
+    not(any(
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "illumos",
+        target_os = "linux",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+        target_os = "macos"
+    )),
+    path = "here/none.rs"
+)]
+mod here;
 
 use std::fmt;
 use std::io;
@@ -39,22 +66,45 @@ pub trait NatLookup: fmt::Debug {
     fn needs_root(&self) -> bool {
         false
     }
+
+    /// What the operator must hear before the first question.
+    fn warning(&self) -> Option<&'static str> {
+        None
+    }
 }
+
+/// The engine of one packet filter.
+pub type Engine = Box<dyn NatLookup>;
 
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum NatError {
-    /// The packet filter knows nothing of this connection.
-    NotRedirected,
-    /// The system refused the question.
+    /// The packet filter knows nothing of this connection; with what to look at.
+    NotRedirected(&'static str),
+    /// It knows several connections that could be this one.
+    Ambiguous,
+    /// It cannot be asked; with what to do about it.
+    Unavailable(String),
+    /// The system refused the question, and we do not know why.
     System(io::Error),
 }
 
 impl fmt::Display for NatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NatError::NotRedirected => f.write_str("not redirected (no rule matched?)"),
+            NatError::NotRedirected(look_at) => write!(f, "not redirected {look_at}"),
+            NatError::Ambiguous => f.write_str("several sessions of the packet filter match"),
+            NatError::Unavailable(text) => f.write_str(text),
             NatError::System(error) => write!(f, "the packet filter cannot be asked: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NatError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            NatError::System(error) => Some(error),
+            _ => None,
         }
     }
 }
@@ -63,37 +113,22 @@ impl fmt::Display for NatError {
 ///
 /// # Errors
 /// [`Error::Unavailable`]: this system has no such engine; the text names one to use instead.
-pub fn engine(destination: &Destination) -> Result<Option<Box<dyn NatLookup>>, Error> {
-    match destination {
-        Destination::Reverse(_) | Destination::Forward { .. } => Ok(None),
-        Destination::Diverted => Ok(Some(Box::new(diverted::Diverted))),
-        Destination::Netfilter => netfilter_engine(),
-        Destination::Pf => Err(absent("-p", "pf")),
-        Destination::IpFilter => Err(absent("-i", "IP-Filter")),
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "elsewhere it is an error; see the other half"
-)]
-fn netfilter_engine() -> Result<Option<Box<dyn NatLookup>>, Error> {
-    Ok(Some(Box::new(netfilter::Netfilter)))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn netfilter_engine() -> Result<Option<Box<dyn NatLookup>>, Error> {
-    Err(absent("--netfilter", "netfilter"))
-}
-
-fn absent(option: &str, engine: &str) -> Error {
-    let instead = if cfg!(target_os = "linux") {
-        "use --netfilter with an nftables redirect, or --diverted with TPROXY"
-    } else {
-        "use --diverted, or -R for one fixed server"
+pub fn engine(destination: &Destination) -> Result<Option<Engine>, Error> {
+    let absent = |option: &str, filter: &str| {
+        Error::Unavailable(format!(
+            "{option}: no {filter} look-up on this system; {}",
+            here::INSTEAD
+        ))
     };
-    Error::Unavailable(format!(
-        "{option}: no {engine} look-up on this system; {instead}"
-    ))
+    let (option, filter) = match destination {
+        Destination::Reverse(_) | Destination::Forward { .. } => return Ok(None),
+        Destination::Diverted => return Ok(Some(Box::new(diverted::Diverted))),
+        Destination::Netfilter => ("--netfilter", "netfilter"),
+        Destination::Pf => ("-p", "pf"),
+        Destination::IpFilter(_) => ("-i", "IP-Filter"),
+    };
+    match here::engine(destination) {
+        Some(engine) => Ok(Some(engine)),
+        None => Err(absent(option, filter)),
+    }
 }

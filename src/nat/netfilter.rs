@@ -9,6 +9,9 @@ use nix::sys::socket::{SockaddrIn, SockaddrIn6, getsockopt};
 
 use super::{NatError, NatLookup, Redirected};
 
+/// What to look at if netfilter does not know the connection.
+const LOOK_AT: &str = "(no rule matched?)";
+
 #[derive(Debug)]
 pub(super) struct Netfilter;
 
@@ -27,10 +30,10 @@ impl NatLookup for Netfilter {
                 .map(|a| SocketAddrV6::from(SockaddrIn6::from(a)).into())
         };
         match answer {
-            Ok(destination) if destination == of.proxy => Err(NatError::NotRedirected),
+            Ok(destination) if destination == of.proxy => Err(NatError::NotRedirected(LOOK_AT)),
             Ok(destination) => Ok(destination),
             // ENOENT: not tracked. ENOPROTOOPT: connection tracking is not even loaded.
-            Err(Errno::ENOENT | Errno::ENOPROTOOPT) => Err(NatError::NotRedirected),
+            Err(Errno::ENOENT | Errno::ENOPROTOOPT) => Err(NatError::NotRedirected(LOOK_AT)),
             Err(errno) => Err(NatError::System(errno.into())),
         }
     }

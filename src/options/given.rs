@@ -37,7 +37,7 @@ impl Given {
     }
 
     /// The last argument of `name`, or the complaint that begins with the option and its argument.
-    fn value<T>(
+    pub(super) fn value<T>(
         &self,
         name: &str,
         read: impl FnOnce(&str) -> Option<T>,

@@ -32,7 +32,7 @@ pub enum Destination {
     /// `-p`: pf(4) knows.
     Pf,
     /// `-i`: ipnat(4) knows.
-    IpFilter,
+    IpFilter(IpfLookup),
     /// `--netfilter`: Linux connection tracking knows.
     Netfilter,
     /// `--diverted`: the accepted socket's own name is it.
@@ -44,6 +44,17 @@ pub enum Destination {
         /// `--forward-any-port`: not only port 21.
         any_port: bool,
     },
+}
+
+/// `--ipf-lookup`: how IP-Filter is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpfLookup {
+    /// As is safe on this system.
+    Auto,
+    /// Ask the kernel about the one session.
+    Ioctl,
+    /// Read the list that ipnat(8) makes.
+    List,
 }
 
 /// A command line that was understood. Made only by [`parse`].
@@ -158,6 +169,10 @@ fn destination(given: &Given) -> Result<Destination, BadUsage> {
             "--forward-any-port: only with --forward".to_owned(),
         ));
     }
+    let lookup = given.value("ipf-lookup", ipf_lookup, "write auto, ioctl or list")?;
+    if lookup.is_some() && first != Some("i") {
+        return Err(BadUsage("--ipf-lookup: only with -i".to_owned()));
+    }
     // Inetd lines of the ancestors say "-p -R server": the engine is then not asked.
     let reverse = given.last("R");
     match (first, second, reverse) {
@@ -168,7 +183,7 @@ fn destination(given: &Given) -> Result<Destination, BadUsage> {
             .map_err(|bad| BadUsage(format!("-R {server}: {bad}"))),
         (Some(first), None, Some(_)) => Err(both(first, "R")),
         (Some("p"), ..) => Ok(Destination::Pf),
-        (Some("i"), ..) => Ok(Destination::IpFilter),
+        (Some("i"), ..) => Ok(Destination::IpFilter(lookup.unwrap_or(IpfLookup::Auto))),
         (Some("netfilter"), ..) => Ok(Destination::Netfilter),
         (Some("diverted"), ..) => Ok(Destination::Diverted),
         (Some(_), ..) => Ok(Destination::Forward { any_port }),
@@ -176,6 +191,15 @@ fn destination(given: &Given) -> Result<Destination, BadUsage> {
             "no destination: give one of -i, -p, -R address, --diverted, --forward, --netfilter"
                 .to_owned(),
         )),
+    }
+}
+
+fn ipf_lookup(text: &str) -> Option<IpfLookup> {
+    match text {
+        "auto" => Some(IpfLookup::Auto),
+        "ioctl" => Some(IpfLookup::Ioctl),
+        "list" => Some(IpfLookup::List),
+        _ => None,
     }
 }
 
@@ -275,6 +299,19 @@ mod tests {
             "--forward -R a.b",
         ] {
             assert!(run(line).unwrap_err().contains("-R: only one"), "{line}");
+        }
+    }
+
+    #[test]
+    fn ip_filter_is_asked_as_is_safe_unless_told_how() {
+        for (line, lookup) in [
+            ("-i", IpfLookup::Auto),
+            ("-i --ipf-lookup=list --ipf-lookup auto", IpfLookup::Auto),
+            ("--ipf-lookup ioctl -i", IpfLookup::Ioctl),
+            ("-i --ipf-lookup=list", IpfLookup::List),
+        ] {
+            let destination = run(line).unwrap().destination;
+            assert_eq!(destination, Destination::IpFilter(lookup), "{line}");
         }
     }
 

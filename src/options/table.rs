@@ -43,6 +43,7 @@ pub const TABLE: &[Opt] = &[
         "with --forward: ports other than 21 too",
     ),
     long("help", "", "print this and exit"),
+    long("ipf-lookup", "way", "with -i: auto, ioctl or list (auto)"),
     long(
         "listen",
         "address:port",

@@ -1,6 +1,6 @@
 //! pf(4): DIOCNATLOOK, the question for the original destination of a redirected connection.
 //!
-//! `struct pfioc_natlook` has three layouts. All of them are compiled and tested everywhere; [`Natlook`] is this system's.
+//! `struct pfioc_natlook` has three layouts. All of them are compiled and tested everywhere; `Natlook` is this system's.
 
 pub mod apple84;
 pub mod bsd76;
@@ -27,9 +27,8 @@ pub use rtable::routing_table;
 pub const INET: u8 = 2;
 
 /// `AF_INET6` of this system: 28 on FreeBSD and DragonFly, 24 on OpenBSD and NetBSD, 30 on macOS.
-#[expect(
+#[allow(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "sa_family_t is a byte where there is pf"
 )]
 pub const INET6: u8 = libc::AF_INET6 as u8;

@@ -151,7 +151,7 @@ fn lines_that_ask_a_packet_filter_for_what_only_root_may_know_start_as_root() {
     for service in services() {
         if matches!(
             service.options.destination,
-            Destination::Pf | Destination::IpFilter
+            Destination::Pf | Destination::IpFilter(_)
         ) {
             assert_eq!(service.user, "root", "{}", service.line);
         }
@@ -189,7 +189,7 @@ fn there_is_a_line_for_each_way_and_each_family() {
     };
     some("pf", &|s| s.options.destination == Destination::Pf);
     some("IP-Filter", &|s| {
-        s.options.destination == Destination::IpFilter
+        matches!(s.options.destination, Destination::IpFilter(_))
     });
     some("divert-to", &|s| {
         s.options.destination == Destination::Diverted

@@ -133,7 +133,7 @@ fn the_rule_of_ipnat_is_live_alone_and_goes_to_where_inetd_listens() {
         panic!("{live:?}");
     };
     let listens = services().iter().any(|service| {
-        service.options.destination == Destination::IpFilter
+        matches!(service.options.destination, Destination::IpFilter(_))
             && service.address == Some(IpAddr::V4(*to))
     });
     assert!(listens);
