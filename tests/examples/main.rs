@@ -3,6 +3,7 @@
 //! nft(8), inetd and xinetd read theirs in `tests/peers`. No parser of pf.conf(5), ipnat.conf(5) or ipf.conf(5) runs on
 //! Linux, so that these are held to as much of the grammar as they are meant to use.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
