@@ -371,11 +371,11 @@ impl Session {
     }
 
     fn give_own(&mut self) {
-        while !self.replies.is_open()
-            && let Some(Expected::Own(_)) = self.outstanding.front()
-        {
-            if let Some(Expected::Own(reply)) = self.outstanding.pop_front() {
-                self.say(&reply);
+        while !self.replies.is_open() {
+            match self.outstanding.pop_front() {
+                Some(Expected::Own(reply)) => self.say(&reply),
+                Some(other) => return self.outstanding.push_front(other),
+                None => return,
             }
         }
     }

@@ -113,9 +113,11 @@ impl Session {
         if code >= 200 {
             self.flowing = true;
             let after = self.data.after_reply(code);
-            if let Data::Failed(end) = std::mem::replace(&mut self.data, after)
-                && let Some(text) = end.contradicts_success().filter(|_| code < 300)
-            {
+            let text = match std::mem::replace(&mut self.data, after) {
+                Data::Failed(end) if code < 300 => end.contradicts_success(),
+                _ => None,
+            };
+            if let Some(text) = text {
                 *expected = Expected::Swallow;
                 self.say(text);
             }
