@@ -182,3 +182,21 @@ fn a_client_that_goes_away_takes_the_data_with_it() {
     assert!(is_reset(&lost), "{lost:?}");
     assert_eq!(session.proxy.ends().code(), Some(0));
 }
+
+#[test]
+fn a_client_that_quits_with_its_data_half_open_is_not_kept_waiting() {
+    let (mut session, data) = under_way("RETR a");
+    send_all(&data.server, b" and the rest");
+    assert_eq!(read_all(&data.client).unwrap(), b" and the rest");
+    session.reply("226 done");
+    // data.client stays open: its owner is gone before it is closed.
+    session.quits();
+}
+
+#[test]
+fn a_client_that_quits_without_using_its_data_connection_is_not_kept_waiting() {
+    let mut session = Session::begin(&[]);
+    let data = session.passive_data();
+    session.quits();
+    drop(data);
+}
