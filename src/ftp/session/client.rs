@@ -25,8 +25,8 @@ impl Session {
             Expected::Passive { .. } | Expected::Hidden(_) | Expected::Auth => true,
             // Pure-FTPd throws away what came behind ABOR, and its reply would be missed.
             Expected::Abor { given_up } => !given_up,
-            // A new data connection takes the place of the old one: not while that one is in use.
-            Expected::Transfer { .. } => sets_up,
+            // A new data connection takes the place of the old one: not while that one is in use, or not yet agreed on.
+            Expected::Transfer { .. } | Expected::Active => sets_up,
             _ => false,
         });
         if busy || self.outstanding.len() >= MAX_OUTSTANDING {
