@@ -1,6 +1,6 @@
 //! ipnat.conf.example: the rule of ipnat.conf(5) and those of ipf.conf(5).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ftp_proxy::options::Destination;
 
@@ -11,7 +11,7 @@ use super::{PORT, lines, shipped};
 #[derive(Debug, PartialEq, Eq)]
 enum Rule {
     /// ipnat.conf(5): interface, destination port, and where to.
-    Redirect(String, u16, Ipv4Addr, u16),
+    Redirect(String, u16, IpAddr, u16),
     Block(String),
     /// ipf.conf(5): "in" or "out", interface, and the port it asks for, if any.
     Pass(String, String, Port),
@@ -40,10 +40,17 @@ fn address(word: &str) -> Result<Ipv4Addr, Wrong> {
 fn redirection(words: &mut Words) -> Result<Rule, Wrong> {
     words.must("rdr")?;
     let on = interface(words)?;
-    words.must("0/0 port")?;
+    let everywhere = words.one_of(&["0/0", "::0/0"])?;
+    words.must("port")?;
     let port = words.port()?;
     words.must("->")?;
-    let to = address(words.next()?)?;
+    let to: IpAddr = match (words.next()?, everywhere) {
+        (to, "0/0") => address(to)?.into(),
+        (to, _) => to
+            .parse::<Ipv6Addr>()
+            .map_err(|_| format!("{to} is no IPv6 address"))?
+            .into(),
+    };
     words.must("port")?;
     let rule = Rule::Redirect(on, port, to, words.port()?);
     words.must("tcp")?;
@@ -115,6 +122,7 @@ fn a_rule_of_another_form_is_noticed() {
         &rdr.replace("em1", "on em1"),
         &rdr.replace("em1", "$int_if"),
         &rdr.replace("127.0.0.1", "::1"),
+        &rdr.replace("0/0", "::0/0"),
         &pass.replace("proto", "inet proto"),
         &pass.replace(" keep state", ""),
         &pass.replace("> 49151", "> 491510"),
@@ -129,7 +137,7 @@ fn a_rule_of_another_form_is_noticed() {
 fn the_rule_of_ipnat_is_live_alone_and_goes_to_where_inetd_listens() {
     let rules = rules();
     let live: Vec<_> = rules.iter().filter(|(_, live)| *live).collect();
-    let [(Rule::Redirect(inside, 21, to, PORT), _)] = live.as_slice() else {
+    let [(Rule::Redirect(inside, 21, IpAddr::V4(to), PORT), _)] = live.as_slice() else {
         panic!("{live:?}");
     };
     let listens = services().iter().any(|service| {
@@ -140,6 +148,19 @@ fn the_rule_of_ipnat_is_live_alone_and_goes_to_where_inetd_listens() {
     // The filter sees them after they were redirected.
     let admitted = Rule::Pass("in".to_owned(), inside.clone(), Port::Is(*to, PORT));
     assert!(rules.contains(&(admitted, false)));
+}
+
+#[test]
+fn ipv6_clients_are_redirected_too_where_inetd_listens_and_not_to_the_loopback() {
+    let rules = rules();
+    let six = |rule: &Rule| matches!(rule, Rule::Redirect(on, 21, IpAddr::V6(to), PORT) if on == "em1" && !to.is_loopback());
+    assert_eq!(rules.iter().filter(|(rule, _)| six(rule)).count(), 1);
+    let listens = services().iter().any(|service| {
+        matches!(service.options.destination, Destination::IpFilter(_))
+            && service.protocol == "tcp6"
+            && service.address.is_none()
+    });
+    assert!(listens);
 }
 
 #[test]
@@ -159,8 +180,8 @@ fn data_connections_pass_by_the_default_ports_on_both_sides() {
 #[test]
 fn what_blocks_stands_on_the_outside_and_before_what_passes() {
     let rules = rules();
-    let (first, _) = &rules[1]; // behind the rule of ipnat
+    let (first, _) = &rules[2]; // behind the rules of ipnat
     assert_eq!(*first, Rule::Block("em0".to_owned()));
     let passes = |(rule, _): &(Rule, bool)| matches!(rule, Rule::Pass(..));
-    assert!(rules[2..].iter().all(passes));
+    assert!(rules[3..].iter().all(passes));
 }
