@@ -8,7 +8,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use nix::errno::Errno;
 
 use super::device::{self, NEEDS_ROOT};
-use super::{NatError, NatLookup, Redirected};
+use super::{NatError, NatLookup, Redirected, elsewhere};
 
 /// What to do where IP-Filter is not there.
 pub(super) const LOAD: &str = "load and enable IP-Filter (kldload ipl or modload ipl, then ipf -E) and load the rules (ipnat -f)";
@@ -31,8 +31,8 @@ impl NatLookup for Ipf {
     fn original_dst(&self, _: BorrowedFd<'_>, of: &Redirected) -> Result<SocketAddr, NatError> {
         let device = device::open(self.device, LOAD)?;
         match (self.natlookup)(device.as_fd(), of.client, of.proxy) {
-            Ok(destination) if destination != of.proxy => Ok(destination),
-            Ok(_) | Err(Errno::ESRCH) => Err(NatError::NotRedirected(LOOK_AT)),
+            Ok(answer) => elsewhere(answer, of.proxy).ok_or(NatError::NotRedirected(LOOK_AT)),
+            Err(Errno::ESRCH) => Err(NatError::NotRedirected(LOOK_AT)),
             Err(errno) => Err(why(errno)),
         }
     }

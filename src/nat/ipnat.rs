@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a program that has said everything is left to itself before it is looked at again.
 const REST: Duration = Duration::from_millis(5);
 
+/// So many rests after it was killed; then it is left to init(8).
+const LAST_LOOKS: u32 = 40;
+
 /// The engine.
 #[derive(Clone, Debug)]
 pub struct Ipnat {
@@ -111,7 +114,13 @@ struct Running(Child);
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill(); // dead already: as it should be
-        let _ = self.0.wait();
+        // One that hangs in the kernel does not die at once, and must not hold the session.
+        for _ in 0..LAST_LOOKS {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(REST);
+        }
     }
 }
 

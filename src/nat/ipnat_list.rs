@@ -6,12 +6,13 @@
 //! RDR 127.0.0.1       2121  <- -> 10.2.0.2        21    [10.1.0.2 40021] tcp
 //! ```
 //!
-//! IP-Filter 4 leaves the protocol out. Everything else in the list is other things: rules, headings, MAP sessions,
+//! IP-Filter 4 and NetBSD leave the protocol out. Everything else in the list is other things: rules, headings, MAP sessions,
 //! sessions that are marked CLONE or ORPHAN and carry nothing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str;
 
+use super::elsewhere;
 use crate::endpoint::parse_port;
 
 /// Several sessions have both our ends and different destinations.
@@ -30,9 +31,8 @@ pub fn original_destination(
     let mut found = None;
     for line in list.split_inclusive(|byte| *byte == b'\n') {
         // A destination that is our own end is no answer: nobody was redirected.
-        let Some(destination) = destination(line, client, proxy).filter(|at| *at != proxy) else {
-            continue;
-        };
+        let answer = destination(line, client, proxy).and_then(|at| elsewhere(at, proxy));
+        let Some(destination) = answer else { continue };
         if *found.get_or_insert(destination) != destination {
             return Err(Ambiguous);
         }
@@ -62,7 +62,9 @@ fn destination(line: &[u8], client: SocketAddr, proxy: SocketAddr) -> Option<Soc
     let client_ip = client_ip.strip_prefix('[')?;
     let client_port = client_port.strip_suffix(']')?;
     let ours = is(proxy_ip, proxy.ip()) && parse_port(proxy_port)? == proxy.port();
-    let theirs = endpoint(client_ip, client_port)? == client;
+    // The list has no scopes, so none is compared.
+    let theirs = endpoint(client_ip, client_port)?;
+    let theirs = (theirs.ip(), theirs.port()) == (client.ip(), client.port());
     let tcp = matches!(protocol, [] | ["tcp"]);
     if line.starts_with("RDR ") && ours && theirs && tcp {
         endpoint(ip, port)

@@ -109,6 +109,13 @@ impl std::error::Error for NatError {
     }
 }
 
+/// A packet filter's answer, unless it is none: our own end again, by its address and port, or nowhere at all.
+fn elsewhere(answer: SocketAddr, proxy: SocketAddr) -> Option<SocketAddr> {
+    let ours = (answer.ip(), answer.port()) == (proxy.ip(), proxy.port());
+    let nowhere = answer.ip().is_unspecified() || answer.port() == 0;
+    (!ours && !nowhere).then_some(answer)
+}
+
 /// The engine for this destination; `None` where none is needed.
 ///
 /// # Errors
@@ -130,5 +137,22 @@ pub fn engine(destination: &Destination) -> Result<Option<Engine>, Error> {
     match here::engine(destination) {
         Some(engine) => Ok(Some(engine)),
         None => Err(absent(option, filter)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_end_or_nowhere_is_no_answer() {
+        let at = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let ours = at("[fe80::1%7]:8021");
+        for none in ["[fe80::1]:8021", "0.0.0.0:21", "[::]:21", "10.2.0.2:0"] {
+            assert_eq!(elsewhere(at(none), ours), None, "{none}");
+        }
+        for some in ["[fe80::1]:21", "10.2.0.2:21"] {
+            assert_eq!(elsewhere(at(some), ours), Some(at(some)));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use nix::errno::Errno;
 
 use super::device::{self, NEEDS_ROOT};
-use super::{NatError, NatLookup, Redirected};
+use super::{NatError, NatLookup, Redirected, elsewhere};
 use crate::sys::pf::{Direction, Query, routing_table};
 
 /// What to do where pf is not there.
@@ -39,8 +39,8 @@ impl NatLookup for Pf {
         };
         let device = device::open(self.device, LOAD)?;
         match (self.natlook)(device.as_fd(), &query) {
-            Ok(destination) if destination != of.proxy => Ok(destination),
-            Ok(_) | Err(Errno::ENOENT) => Err(NatError::NotRedirected(LOOK_AT)),
+            Ok(answer) => elsewhere(answer, of.proxy).ok_or(NatError::NotRedirected(LOOK_AT)),
+            Err(Errno::ENOENT) => Err(NatError::NotRedirected(LOOK_AT)),
             Err(errno) => Err(why(errno)),
         }
     }
