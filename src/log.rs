@@ -11,7 +11,9 @@ use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 use std::process;
 
-use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
+use syslog::Severity;
+
+use crate::sys::syslogd::Syslogd;
 
 /// Longest text of one line, in bytes. RFC 3164 §4.1 promises 1024 for the whole packet.
 const MAX_TEXT: usize = 1000;
@@ -172,7 +174,7 @@ fn line(text: &str) -> String {
 /// The connection to syslogd, and the patience with it.
 struct Syslog {
     pid: u32,
-    logger: Option<Logger<LoggerBackend, Untimed>>,
+    syslogd: Option<Syslogd>,
     /// Lines lost since syslogd was last looked for.
     lost: u32,
 }
@@ -182,13 +184,13 @@ impl Syslog {
         let pid = process::id();
         Syslog {
             pid,
-            logger: connect(pid),
+            syslogd: Syslogd::connect(pid),
             lost: 0,
         }
     }
 
     fn send(&mut self, severity: Severity, text: &str) {
-        if self.logger.is_none() {
+        if self.syslogd.is_none() {
             self.lost += 1;
             if self.lost < LINES_BETWEEN_TRIES {
                 return;
@@ -196,50 +198,19 @@ impl Syslog {
         }
         // Twice, for a syslogd that was restarted leaves us with a dead socket.
         for _ in 0..2 {
-            if self.logger.is_none() {
+            if self.syslogd.is_none() {
                 self.lost = 0;
-                self.logger = connect(self.pid);
+                self.syslogd = Syslogd::connect(self.pid);
             }
-            let Some(logger) = &mut self.logger else {
+            let Some(syslogd) = &mut self.syslogd else {
                 return;
             };
-            match logger.formatter.format(&mut logger.backend, severity, text) {
-                Err(syslog::Error::Write(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return;
-                } // full: this line is lost
-                Err(_) => self.logger = None,
+            match syslogd.send(severity, text) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return, // full: this line is lost
+                Err(_) => self.syslogd = None,
                 Ok(()) => return,
             }
         }
-    }
-}
-
-/// `None` if no syslogd listens.
-fn connect(pid: u32) -> Option<Logger<LoggerBackend, Untimed>> {
-    let logger = syslog::unix(Untimed { pid }).ok()?;
-    match &logger.backend {
-        LoggerBackend::Unix(socket) => socket.set_nonblocking(true).ok()?,
-        LoggerBackend::UnixStream(stream) => stream.get_ref().set_nonblocking(true).ok()?,
-        LoggerBackend::Udp(..) | LoggerBackend::Tcp(_) => {}
-    }
-    Some(logger)
-}
-
-/// A line as syslog(3) writes it, but without a time: every syslogd sets its own, and the crate's would be in UTC, which
-/// those that believe it take for local time.
-#[derive(Clone)]
-struct Untimed {
-    pid: u32,
-}
-
-impl LogFormat<&str> for Untimed {
-    fn format<W: Write>(&self, w: &mut W, severity: Severity, text: &str) -> syslog::Result<()> {
-        let priority = Facility::LOG_DAEMON as u8 | severity as u8;
-        // One write: each is a datagram.
-        let packet = format!("<{priority}>ftp-proxy[{}]: {text}", self.pid);
-        w.write(packet.as_bytes())
-            .map(drop)
-            .map_err(syslog::Error::Write)
     }
 }
 

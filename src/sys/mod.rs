@@ -14,3 +14,12 @@ pub mod ipf;
 pub mod libwrap;
 pub mod object;
 pub mod pf;
+#[cfg_attr(
+    any(target_os = "illumos", target_os = "solaris"),
+    path = "syslogd/streams.rs"
+)]
+#[cfg_attr(
+    not(any(target_os = "illumos", target_os = "solaris")),
+    path = "syslogd/socket.rs"
+)]
+pub mod syslogd;
