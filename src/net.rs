@@ -127,6 +127,9 @@ pub fn dial_data(to: SocketAddr, from: SocketAddr, source: SourcePort) -> io::Re
     let attempt = |port| {
         let socket = stream_socket(to)?;
         socket.set_reuse_address(true)?; // a port that rests from an earlier transfer will do
+        if port == FTP_DATA_PORT {
+            share_port(&socket)?;
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&with_port(from, port).into())?;
         match socket.connect(&to.into()) {
@@ -143,6 +146,31 @@ pub fn dial_data(to: SocketAddr, from: SocketAddr, source: SourcePort) -> io::Re
         SourcePort::FtpData => attempt(FTP_DATA_PORT),
         SourcePort::Among(ports) => try_ports(ports, attempt),
     }
+}
+
+/// Two sessions may want port 20 at the same moment. On the BSDs and macOS SO_REUSEADDR alone lets a socket have a port
+/// of another's only once that other is connected.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+))]
+fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+/// Elsewhere SO_REUSEADDR is enough.
+#[cfg(not(any(
+    target_vendor = "apple",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+)))]
+fn share_port(_: &Socket) -> io::Result<()> {
+    Ok(())
 }
 
 /// Listens for one data connection, at the address of `at` and a random port of the range.
