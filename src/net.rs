@@ -240,7 +240,8 @@ impl LocalAddresses {
     pub fn read() -> io::Result<Self> {
         let address = |storage: SockaddrStorage| {
             let v4 = storage.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-            v4.or_else(|| storage.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
+            let v6 = || storage.as_sockaddr_in6().map(|a| without_scope(a.ip()));
+            v4.or_else(|| v6().map(IpAddr::V6))
         };
         let all = nix::ifaddrs::getifaddrs()?;
         Ok(LocalAddresses(
@@ -254,6 +255,16 @@ impl LocalAddresses {
     pub fn contains(&self, ip: IpAddr) -> bool {
         ip.is_loopback() || ip.is_unspecified() || self.0.contains(&ip)
     }
+}
+
+/// Kernels of the KAME family keep the number of the interface in bytes 2 and 3 of a link-local address, and
+/// getifaddrs(3) of some of them shows it so (inet6(4)). For everybody else these bytes are zero (RFC 4291 §2.5.6).
+fn without_scope(ip: Ipv6Addr) -> Ipv6Addr {
+    let mut segments = ip.segments();
+    if ip.is_unicast_link_local() {
+        segments[1] = 0;
+    }
+    segments.into()
 }
 
 /// The name of an address, for the log and for tcp wrappers, if it has one that leads back to it: whoever owns an
@@ -286,5 +297,17 @@ pub fn farewell(connection: &TcpStream) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_number_inside_a_link_local_address_is_no_part_of_it() {
+        let parsed = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+        assert_eq!(without_scope(parsed("fe80:4::1:2")), parsed("fe80::1:2"));
+        assert_eq!(without_scope(parsed("2001:db8::1")), parsed("2001:db8::1"));
     }
 }
