@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
@@ -114,7 +114,7 @@ impl Proxy<'_> {
         client: &TcpStream,
         standing: Standing,
     ) -> Result<(Destined, Dropped, Redirected), Refusal> {
-        let ends = net::ends(client).map_err(|e| fault(Error::os("the client has gone")(e)))?;
+        let ends = net::ends(client).map_err(|e| gone(&e))?;
         let ends = Redirected {
             client: ends.0,
             proxy: ends.1,
@@ -228,7 +228,7 @@ impl Proxy<'_> {
             nat_mode: self.options.nat_mode,
             any_port: self.options.destination == Destination::Forward { any_port: true },
         };
-        let gone = Error::os("the client has gone");
+        let gone = |error| Error::Peer(format!("the client has gone: {error}"));
         let relay = Relay {
             session: Session::new(terms, server.as_ref().map(|(_, address)| *address)),
             client: Control::new(client).map_err(gone)?,
@@ -335,6 +335,14 @@ fn turn_away(mut client: &TcpStream, Refusal(reply, error): Refusal) -> Error {
     let _ = client.write_all(format!("421 {reply}\r\n").as_bytes()); // gone already: nobody to tell
     net::farewell(client);
     error
+}
+
+/// Whoever only knocks, as scanners do, is nothing for the operator to mend.
+fn gone(error: &io::Error) -> Refusal {
+    Refusal(
+        "Connection lost.",
+        Error::Peer(format!("the client has gone: {error}")),
+    )
 }
 
 fn fault(error: Error) -> Refusal {
