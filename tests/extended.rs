@@ -8,7 +8,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use common::address::{Ends, address_in, numbers, port_in};
 use common::fake::{Control, Listener, dial, read_all, send_all};
@@ -149,10 +149,10 @@ fn epsv_falls_back_to_pasv_from_ipv6_to_ipv4() {
 fn a_client_on_a_socket_for_both_families_is_an_ipv4_client() {
     let both = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
     both.set_only_v6(false).unwrap();
-    let any: SocketAddr = "[::]:0".parse().unwrap();
+    let port = Listener::front(Ends::V4.front).address().port();
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
     both.bind(&any.into()).unwrap();
     both.listen(1).unwrap();
-    let port = both.local_addr().unwrap().as_socket().unwrap().port();
     let there = Listener::at(Ends::V4.server);
     let client = dial(Ends::V4.client, (Ends::V4.front, port).into()).unwrap();
     let (inherited, _) = both.accept().unwrap();

@@ -129,7 +129,7 @@ fn a_server_without_an_address_is_421() {
 /// The proxy is asked to connect to itself, and must not.
 #[track_caller]
 fn is_refused(name: impl Fn(SocketAddr) -> String) {
-    let front = Listener::at(FRONT);
+    let front = Listener::front(FRONT);
     let client = dial(CLIENT, front.address()).unwrap();
     let _proxy = Proxy::inherits(front.accepts(), ANY_PORT);
     let mut client = Control::over(client, "client");

@@ -185,7 +185,7 @@ fn a_client_that_was_not_redirected_hears_421() {
 
 #[test]
 fn a_destination_that_is_the_proxy_itself_is_421() {
-    let front = Listener::at(Ends::V4.front);
+    let front = Listener::front(Ends::V4.front);
     let client = common::fake::dial(Ends::V4.client, front.address()).unwrap();
     let to = front.address().to_string();
     let _proxy = Proxy::inherits(front.accepts(), &["-R", &to]);

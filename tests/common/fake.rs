@@ -136,9 +136,29 @@ impl Control {
 pub struct Listener(TcpListener);
 
 impl Listener {
+    /// Never at a port where [`Listener::front`] could be: a server of this machine at the proxy's own port would be
+    /// taken for the proxy.
     #[must_use]
     pub fn at(ip: IpAddr) -> Self {
-        Listener(TcpListener::bind(SocketAddr::new(ip, 0)).expect("a listener on loopback"))
+        Listener::with(ip, |port| port & 2 == 0)
+    }
+
+    /// Where the proxy listens, or inetd for it.
+    #[must_use]
+    pub fn front(ip: IpAddr) -> Self {
+        Listener::with(ip, |port| port & 2 != 0)
+    }
+
+    // Not by the last bit: Linux gives away odd ports first.
+    fn with(ip: IpAddr, suits: fn(u16) -> bool) -> Self {
+        loop {
+            let listener =
+                TcpListener::bind(SocketAddr::new(ip, 0)).expect("a listener on loopback");
+            let listener = Listener(listener);
+            if suits(listener.address().port()) {
+                return listener;
+            }
+        }
     }
 
     #[must_use]

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use nix::pty::openpty;
 
 use super::address::{CLIENT, FRONT};
-use super::fake::{Control, dial};
+use super::fake::{Control, Listener, dial};
 use super::process::Proxy;
 use super::{PATIENCE, eventually};
 
@@ -31,7 +31,7 @@ impl Listening {
     }
 
     fn try_begin(ip: IpAddr, options: &[&str]) -> Option<Self> {
-        let at = super::fake::nowhere(ip);
+        let at = Listener::front(ip).address();
         let at_text = at.to_string();
         let options: Vec<&str> = ["--listen", at_text.as_str()]
             .iter()

@@ -169,7 +169,7 @@ pub struct DataEnds {
 /// The client's end and the accepted one, which inetd hands to the program.
 #[must_use]
 pub fn control_pair(ends: Ends) -> (TcpStream, TcpStream) {
-    let front = Listener::at(ends.front);
+    let front = Listener::front(ends.front);
     let client = dial(ends.client, front.address()).expect("the control connection");
     (client, front.accepts())
 }
