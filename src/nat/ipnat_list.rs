@@ -6,8 +6,8 @@
 //! RDR 127.0.0.1       2121  <- -> 10.2.0.2        21    [10.1.0.2 40021] tcp
 //! ```
 //!
-//! IP-Filter 4 and NetBSD leave the protocol out. Everything else in the list is other things: rules, headings, MAP sessions,
-//! sessions that are marked CLONE or ORPHAN and carry nothing.
+//! IP-Filter 4 and NetBSD leave the protocol out. Everything else in the list is other things: rules, headings, MAP
+//! sessions, sessions that are marked CLONE or ORPHAN and carry nothing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str;

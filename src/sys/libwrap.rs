@@ -96,8 +96,8 @@ impl Libwrap {
         let string = |text: &CStr| -> *const c_char { text.as_ptr() };
         // SAFETY: `request` is live, aligned for any C type and larger than the structure. Each key is followed by an
         // argument of the type that <tcpd.h> gives it and the list ends with 0. Strings are copied; the descriptor is
-        // borrowed for as long; the two addresses are kept as pointers and outlive the next call, the last to use them. Without sock_methods() the library
-        // has no function to look up names, so it asks no resolver.
+        // borrowed for as long; the two addresses are kept as pointers and outlive the next call, the last to use them.
+        // Without sock_methods() the library has no function to look up names, so it asks no resolver.
         unsafe {
             (self.request_init)(
                 request,

@@ -5,8 +5,8 @@
 //! [`Action::Dial`] (answered by [`Session::connected`] or [`Session::unreachable`]). Until then no line is read.
 //!
 //! The heart is the queue of outstanding commands. A reply is matched with the command that it answers, so a 227
-//! means an address only as the answer to the PASV that asked for it (CERT VU#328867; docs/ancestors.md, D31); what the proxy itself has to
-//! say takes its place in the same queue, so pipelined commands get their replies in order.
+//! means an address only as the answer to the PASV that asked for it (CERT VU#328867; docs/ancestors.md, D31). What the
+//! proxy itself has to say takes its place in the same queue, so pipelined commands get their replies in order.
 
 mod client;
 mod expected;
