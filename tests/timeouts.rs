@@ -226,3 +226,16 @@ fn a_client_that_resets_ends_the_session() {
     drop(session.server);
     assert_eq!(session.proxy.ends().code(), Some(0));
 }
+
+#[test]
+fn a_client_whose_reset_is_learnt_by_writing_ends_the_session() {
+    let mut session = Session::begin(&[]);
+    // While a command waits behind PASV the client is not read.
+    session.client.says_bytes(b"PASV\r\nNOOP\r\n");
+    session.server.hears("PASV");
+    session.client.resets();
+    session.server.says("150 a word for nobody");
+    session.server.hears_end();
+    drop(session.server);
+    assert_eq!(session.proxy.ends().code(), Some(0));
+}

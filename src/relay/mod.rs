@@ -108,8 +108,10 @@ impl<D: DataPath> Relay<'_, D> {
             // What has just been said may have set a clock, and what a clock says is to be done at once.
             self.check(&mut clocks, end.is_some());
             self.obey(&mut end, clocks.now);
-            self.write(Side::Client);
-            self.write(Side::Server);
+            let lost = self.write(Side::Client) | self.write(Side::Server);
+            if lost {
+                continue; // the session has something to say to that
+            }
             if end.is_some_and(|end| self.is_done(end, &clocks)) {
                 break;
             }
@@ -273,13 +275,18 @@ impl<D: DataPath> Relay<'_, D> {
         }
     }
 
-    fn write(&mut self, side: Side) {
+    /// Writes what there is for this side; `true` if the connection was lost over it.
+    fn write(&mut self, side: Side) -> bool {
         let control = match side {
             Side::Client => Some(&mut self.client),
             Side::Server => self.server.as_mut(),
         };
-        if let Some(Err(error)) = control.map(Control::write) {
-            self.lost(side, &error);
+        match control.map(Control::write) {
+            Some(Err(error)) => {
+                self.lost(side, &error);
+                true
+            }
+            _ => false,
         }
     }
 
