@@ -32,19 +32,15 @@ const FTP_DATA_PORT: u16 = 20;
 /// a stray word on standard error would be a broken reply.
 ///
 /// # Errors
-/// [`Error::Usage`]: descriptor 0 is no TCP connection, so nobody started us for a client.
+/// [`Error::Usage`]: descriptor 0 is no TCP connection, so nobody started us for a client. [`Error::Peer`]: the client
+/// has gone again.
 pub fn take_stdin() -> Result<TcpStream, Error> {
     let client = io::stdin()
         .as_fd()
         .try_clone_to_owned()
         .map(TcpStream::from)
         .map_err(Error::os("cannot take descriptor 0"))?;
-    client.peer_addr().map_err(|_| {
-        Error::Usage(
-            "descriptor 0 is no connection: start ftp-proxy from inetd, xinetd or systemd, or give --listen address:port"
-                .to_owned(),
-        )
-    })?;
+    client.peer_addr().map_err(|error| not_a_client(&error))?;
     let null = File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(Error::os("cannot open /dev/null"))?;
     let point = || -> nix::Result<()> {
@@ -54,6 +50,17 @@ pub fn take_stdin() -> Result<TcpStream, Error> {
     };
     point().map_err(Error::os("cannot take descriptors 0 to 2"))?;
     Ok(client)
+}
+
+/// Why descriptor 0 is nobody to serve: a client that has gone already, or nothing like a client.
+fn not_a_client(error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::NotConnected {
+        return Error::Peer("the client has gone, or descriptor 0 is a listener".to_owned());
+    }
+    Error::Usage(
+        "descriptor 0 is no connection: start ftp-proxy from inetd, xinetd or systemd, or give --listen address:port"
+            .to_owned(),
+    )
 }
 
 /// The peer's address and our own of a connection, canonical.

@@ -239,3 +239,13 @@ fn a_client_whose_reset_is_learnt_by_writing_ends_the_session() {
     drop(session.server);
     assert_eq!(session.proxy.ends().code(), Some(0));
 }
+
+#[test]
+fn a_client_that_has_gone_before_anybody_looked_is_no_mistake_of_the_operator() {
+    let (client, accepted) = control_pair(Ends::V4);
+    common::fake::reset(client);
+    assert!(common::readable(&accepted, LONG));
+    let server = nowhere(SERVER);
+    let mut proxy = Proxy::inherits(accepted, &["-R", &server.to_string()]);
+    assert_eq!(proxy.ends().code(), Some(65));
+}
