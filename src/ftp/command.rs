@@ -48,8 +48,8 @@ impl<'a> Command<'a> {
     /// Reads a line without its line end. Blanks before the verb and any white space after it are passed over, since
     /// some servers do so too: a command that a server could see must not be hidden from us.
     pub(super) fn parse(body: &'a [u8]) -> Self {
-        let (verb, argument) = split(body);
-        match verb.to_ascii_uppercase().as_slice() {
+        let argument = split(body).1;
+        match verb(body).as_slice() {
             b"USER" => Command::User(argument),
             b"PASS" => Command::Pass,
             b"PORT" => Command::Port(PortArgument::parse(argument)),
@@ -92,6 +92,11 @@ impl Epsv {
     }
 }
 
+/// The verb in capitals.
+pub(super) fn verb(body: &[u8]) -> Vec<u8> {
+    split(body).0.to_ascii_uppercase()
+}
+
 /// Verb and argument, the white space around both taken away.
 fn split(body: &[u8]) -> (&[u8], &[u8]) {
     let body = trim(body);
@@ -122,8 +127,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
 
 /// The line as a log may show it: what follows PASS and ACCT, and what SITE may hold of a password, is left out.
 pub(super) fn loggable(body: &[u8]) -> Vec<u8> {
-    let (verb, argument) = split(body);
-    let verb = verb.to_ascii_uppercase();
+    let (verb, argument) = (verb(body), split(body).1);
     match verb.as_slice() {
         b"PASS" | b"ACCT" | b"ADAT" => [&verb, b" XXXX".as_slice()].concat(),
         b"SITE" if !argument.is_empty() => {

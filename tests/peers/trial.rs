@@ -201,6 +201,7 @@ fn get_huge(case: &Case, gateway: &Gateway, errand: &clients::Errand<'_>) -> Res
             .spawn()
             .map_err(|error| error.to_string())
     };
+    let position = world::log_position();
     let arriving = sum(&pipe)?;
     case.client.go(&gateway.client, errand)?;
     let served = sum(&Path::new(SERVED).join(errand.remote))?;
@@ -209,10 +210,19 @@ fn get_huge(case: &Case, gateway: &Gateway, errand: &clients::Errand<'_>) -> Res
         Ok::<_, String>(String::from_utf8_lossy(&output.stdout).into_owned())
     });
     let (arrived, served) = (arrived?, served?);
-    if arrived == served && served.contains(&(5_u64 << 30).to_string()) {
-        return Ok(());
+    if arrived != served || !served.contains(&(5_u64 << 30).to_string()) {
+        return Err(format!(
+            "checksum and size: {arrived:?}, served: {served:?}"
+        ));
     }
-    Err(format!(
-        "checksum and size: {arrived:?}, served: {served:?}"
-    ))
+    let counted = format!("transfer to client: {} bytes", 5_u64 << 30);
+    // The line is on its way when the client is done.
+    for _ in 0..50 {
+        let logged = world::logged_since(position);
+        if logged.iter().any(|line| line.contains(&counted)) {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    Err(format!("the log does not say {counted:?}"))
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::Side;
 use super::super::action::{Action, DataPlan, End, Note};
 use super::super::addr::{BadEprt, EprtArgument};
-use super::super::command::{Command, Epsv, loggable};
+use super::super::command::{Command, Epsv, loggable, verb};
 use super::super::forward::{Target, site};
 use super::super::line::{Line, body};
 use super::super::telnet::{DM, IAC, IP};
@@ -122,7 +122,7 @@ impl Session {
             }
             Command::Empty => self.own(b"500 No command.\r\n"),
             Command::Auth => self.own(b"502 Encryption is not possible through this proxy.\r\n"),
-            _ => self.own(b"530 Name your server first: USER user@host[:port]\r\n"),
+            _ => self.own(without_server(text)),
         }
     }
 
@@ -278,5 +278,15 @@ impl Session {
     pub(super) fn refuse(&mut self, why: &'static str, text: &[u8], reply: &[u8]) {
         self.note(Note::Refused(why, loggable(text)));
         self.own(reply);
+    }
+}
+
+/// What a command hears that needs a server where there is none, in the codes that it may have (RFC 959 §5.4).
+fn without_server(text: &[u8]) -> &'static [u8] {
+    match verb(text).as_slice() {
+        b"NOOP" => b"200 Name your server: USER user@host[:port]\r\n",
+        b"HELP" => b"214 Name your server: USER user@host[:port]\r\n",
+        b"ABOR" | b"REIN" | b"SYST" => b"502 Name your server first: USER user@host[:port]\r\n",
+        _ => b"530 Name your server first: USER user@host[:port]\r\n",
     }
 }
