@@ -67,9 +67,17 @@ impl Control {
 
     fn fill(&mut self) -> io::Result<usize> {
         let mut buffer = [0; 4096];
-        let count = self.stream.read(&mut buffer)?;
-        self.unread.extend_from_slice(&buffer[..count]);
-        Ok(count)
+        loop {
+            match self.stream.read(&mut buffer) {
+                // A read with a time-out is not taken up again by the kernel after a stop (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => {
+                    let count = result?;
+                    self.unread.extend_from_slice(&buffer[..count]);
+                    return Ok(count);
+                }
+            }
+        }
     }
 
     /// The next line without its CRLF.

@@ -86,7 +86,13 @@ impl FakeSyslog {
         let mut line = [0; 4096];
         let socket = self.socket.as_ref()?;
         socket.set_read_timeout(Some(patience)).unwrap();
-        let length = socket.recv(&mut line).ok()?;
+        let length = loop {
+            match socket.recv(&mut line) {
+                // A read with a time-out is not taken up again by the kernel after a stop (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result.ok()?,
+            }
+        };
         Some(String::from_utf8(line[..length].to_vec()).unwrap())
     }
 
