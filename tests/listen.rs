@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "common/free.rs"]
+mod free;
 #[path = "common/syslog.rs"]
 mod syslog;
 
@@ -13,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use free::free_address;
 use ftp_proxy::listen::bind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -36,11 +39,6 @@ fn server() -> SocketAddr {
         }
     });
     address
-}
-
-/// An address of this machine that nobody listens on.
-fn free_address(host: &str) -> SocketAddr {
-    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap()
 }
 
 /// The proxy in front of a server, ended when the test does.
@@ -335,7 +333,8 @@ fn a_client_that_no_process_can_be_made_for_is_told_421() {
     let proxy = Proxy::start(command, &[]);
     for _ in 0..2 {
         let mut client = proxy.client();
-        assert!(client.line().starts_with("421 "));
+        let line = client.line();
+        assert!(line.starts_with("421 "), "{line:?}");
         assert_eq!(client.line(), "");
     }
 }

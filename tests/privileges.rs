@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "common/free.rs"]
+mod free;
 #[path = "common/syslog.rs"]
 mod syslog;
 
@@ -12,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use free::free_address;
 use syslog::FakeSyslog;
 
 const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
@@ -98,10 +101,7 @@ fn server() -> SocketAddr {
 
 /// The proxy as `command` starts it, listening, with the address to reach it.
 fn start(mut command: Command, arguments: &[&str]) -> (Process, SocketAddr) {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let address = free_address("127.0.0.1");
     command.args([
         "-R",
         &server().to_string(),

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "common/free.rs"]
+mod free;
 #[path = "common/syslog.rs"]
 mod syslog;
 
@@ -13,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use free::free_address;
 use ftp_proxy::wrappers::Wrappers;
 use syslog::FakeSyslog;
 
@@ -91,10 +94,7 @@ fn answer(rules: Rules, to: &str) -> Option<(String, FakeSyslog)> {
         syslog::skip(&format!("the package libwrap0: {error}"));
         return None;
     }
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let address = free_address("127.0.0.1");
     let mut command = log.command_after(PRIVATE_ETC, PROXY);
     command.env("KEEP", log.directory()).env("MODE", rules.mode);
     command.env("ALLOW", rules.allow).env("DENY", rules.deny);
