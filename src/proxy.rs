@@ -114,7 +114,7 @@ impl Proxy<'_> {
         client: &TcpStream,
         standing: Standing,
     ) -> Result<(Destined, Dropped, Redirected), Refusal> {
-        let ends = net::ends(client).map_err(|e| gone(&e))?;
+        let ends = net::ends(client).map_err(|e| Refusal("Connection lost.", gone(&e)))?;
         let ends = Redirected {
             client: ends.0,
             proxy: ends.1,
@@ -228,10 +228,9 @@ impl Proxy<'_> {
             nat_mode: self.options.nat_mode,
             any_port: self.options.destination == Destination::Forward { any_port: true },
         };
-        let gone = |error| Error::Peer(format!("the client has gone: {error}"));
         let relay = Relay {
             session: Session::new(terms, server.as_ref().map(|(_, address)| *address)),
-            client: Control::new(client).map_err(gone)?,
+            client: Control::new(client).map_err(|e| gone(&e))?,
             server: server
                 .map(|(stream, _)| Control::new(stream))
                 .transpose()
@@ -338,11 +337,8 @@ fn turn_away(mut client: &TcpStream, Refusal(reply, error): Refusal) -> Error {
 }
 
 /// Whoever only knocks, as scanners do, is nothing for the operator to mend.
-fn gone(error: &io::Error) -> Refusal {
-    Refusal(
-        "Connection lost.",
-        Error::Peer(format!("the client has gone: {error}")),
-    )
+fn gone(error: &io::Error) -> Error {
+    Error::Peer(format!("the client has gone: {error}"))
 }
 
 fn fault(error: Error) -> Refusal {

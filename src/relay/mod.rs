@@ -132,9 +132,9 @@ impl<D: DataPath> Relay<'_, D> {
     fn obey(&mut self, end: &mut Option<End>, now: Instant) {
         while let Some(action) = self.session.poll() {
             match action {
-                Action::Send(side, bytes) => self.control(side, |c| c.send(bytes)),
-                Action::Urgent(side, bytes) => self.control(side, |c| c.send_urgent(bytes)),
-                Action::Finish(side) => self.control(side, Control::finish),
+                Action::Send(side, bytes) => self.tell(side, |c| c.send(bytes)),
+                Action::Urgent(side, bytes) => self.tell(side, |c| c.send_urgent(bytes)),
+                Action::Finish(side) => self.tell(side, Control::finish),
                 Action::Prepare(plan) => match self.data.prepare(&plan, now) {
                     Ok(at) => self.session.prepared(at),
                     Err(error) => {
@@ -151,12 +151,17 @@ impl<D: DataPath> Relay<'_, D> {
         }
     }
 
-    fn control(&mut self, side: Side, act: impl FnOnce(&mut Control)) {
+    fn tell(&mut self, side: Side, act: impl FnOnce(&mut Control)) {
+        if let Some(control) = self.control(side) {
+            act(control);
+        }
+    }
+
+    /// `None`: the server that the client has yet to name.
+    fn control(&mut self, side: Side) -> Option<&mut Control> {
         match side {
-            Side::Client => act(&mut self.client),
-            Side::Server => {
-                self.server.as_mut().map(act);
-            }
+            Side::Client => Some(&mut self.client),
+            Side::Server => self.server.as_mut(),
         }
     }
 
@@ -245,7 +250,6 @@ impl<D: DataPath> Relay<'_, D> {
         for side in [Side::Client, Side::Server] {
             if ready.has(Source::Control(side)) {
                 moved = true;
-                self.write(side);
                 if !over && self.session.wants_bytes(side) {
                     self.read(side);
                 }
@@ -258,11 +262,9 @@ impl<D: DataPath> Relay<'_, D> {
 
     fn read(&mut self, side: Side) {
         let mut buffer = [0; READ_MAX];
-        let control = match side {
-            Side::Client => Some(&mut self.client),
-            Side::Server => self.server.as_mut(),
+        let Some(control) = self.control(side) else {
+            return;
         };
-        let Some(control) = control else { return };
         match control.read(&mut buffer) {
             Ok(None) => {}
             Ok(Some(0)) => self.session.closed(side),
@@ -277,11 +279,7 @@ impl<D: DataPath> Relay<'_, D> {
 
     /// Writes what there is for this side; `true` if the connection was lost over it.
     fn write(&mut self, side: Side) -> bool {
-        let control = match side {
-            Side::Client => Some(&mut self.client),
-            Side::Server => self.server.as_mut(),
-        };
-        match control.map(Control::write) {
+        match self.control(side).map(Control::write) {
             Some(Err(error)) => {
                 self.lost(side, &error);
                 true
@@ -336,8 +334,8 @@ impl<D: DataPath> Relay<'_, D> {
 
     fn note(&self, note: &Note) {
         match note {
-            Note::Command(line) => self.verbatim(2, "client", line),
-            Note::Reply(line) => self.verbatim(2, "server", line),
+            Note::Command(line) => self.verbatim("client", line),
+            Note::Reply(line) => self.verbatim("server", line),
             Note::Said(side, line) => {
                 let to = side.name();
                 self.log
@@ -360,12 +358,11 @@ impl<D: DataPath> Relay<'_, D> {
     }
 
     /// A line of a peer: with `-V` for the operator, with `-D` for whoever looks for a fault.
-    fn verbatim(&self, level: u8, who: &str, line: &[u8]) {
+    fn verbatim(&self, who: &str, line: &[u8]) {
         if self.log.verbose() {
             self.log.info(format_args!("{who}: {}", escaped(line)));
         } else {
-            self.log
-                .debug(level, format_args!("{who}: {}", escaped(line)));
+            self.log.debug(2, format_args!("{who}: {}", escaped(line)));
         }
     }
 }

@@ -31,6 +31,9 @@ const LEAST_DATA_PORT: u16 = 1024;
 /// Commands that may wait for their answer; more stay unread, which the client notices as back-pressure.
 const MAX_OUTSTANDING: usize = 64;
 
+/// What a client hears for whom nobody can listen: neither PORT nor PASV may be answered with a 4xx (RFC 959 §5.4).
+const NO_PORT: &[u8] = b"500 No port is free for a data connection; try again.\r\n";
+
 /// The machine; see the head of this file.
 #[derive(Debug)]
 pub struct Session {
@@ -188,12 +191,11 @@ impl Session {
     /// Answers [`Action::Prepare`]: nobody can.
     pub fn unprepared(&mut self) {
         match self.parked.take() {
-            // Neither PORT nor PASV may be answered with a 4xx (RFC 959 §5.4).
             Some(Parked::Active { .. }) => {
-                self.own(b"500 No port is free for a data connection; try again.\r\n");
+                self.own(NO_PORT);
             }
             Some(Parked::Passive { .. }) => {
-                self.answer(b"500 No port is free for a data connection; try again.\r\n");
+                self.answer(NO_PORT);
             }
             other => self.parked = other,
         }

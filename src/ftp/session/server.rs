@@ -68,13 +68,7 @@ impl Session {
     /// Not every server answers ABOR, or even the transfer that it ended (Pure-FTPd). One that answers a later command
     /// has done with both: waiting for their replies would put each reply from now on to the wrong command.
     fn pass_over_abor(&mut self, code: u16) {
-        let Some(abor) = self
-            .outstanding
-            .iter()
-            .position(|e| matches!(e, Expected::Abor { .. }))
-        else {
-            return;
-        };
+        let Some(abor) = self.abor() else { return };
         let aborted = |e: &Expected| {
             matches!(
                 e,
@@ -97,11 +91,13 @@ impl Session {
         else {
             return false;
         };
-        let aborting = self
-            .outstanding
-            .iter()
-            .any(|e| matches!(e, Expected::Abor { .. }));
-        (200..300).contains(&code) && !aborting && self.data.is_under_way(*direction)
+        (200..300).contains(&code) && self.abor().is_none() && self.data.is_under_way(*direction)
+    }
+
+    /// The place of an ABOR that has not been answered.
+    fn abor(&self) -> Option<usize> {
+        let is_abor = |e: &Expected| matches!(e, Expected::Abor { .. });
+        self.outstanding.iter().position(is_abor)
     }
 
     /// The server calls a transfer done that has failed on the client's side: the client hears that instead.
