@@ -17,6 +17,7 @@ pub mod nat;
 pub mod net;
 pub mod options;
 pub mod privs;
+pub mod program;
 pub mod proxy;
 pub mod relay;
 pub mod signals;
