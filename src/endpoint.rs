@@ -149,6 +149,12 @@ impl PortRange {
         (min != 0 && min <= max).then_some(PortRange { min, max })
     }
 
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn contains(self, port: u16) -> bool {
+        (self.min..=self.max).contains(&port)
+    }
+
     /// Every port once, in order, beginning at a place chosen by `random` and going round at the end.
     pub fn starting_at(self, random: u32) -> impl Iterator<Item = u16> {
         let count = u32::from(self.max - self.min) + 1;

@@ -20,6 +20,7 @@ pub mod privs;
 pub mod program;
 pub mod proxy;
 pub mod relay;
+pub mod rules;
 pub mod signals;
 pub mod sys;
 pub mod wrappers;

@@ -39,6 +39,14 @@ const SLIPS: &[(&str, &str)] = &[
     ("--netfilter -a 0.0.0.0", "-a 0.0.0.0"),
     ("--netfilter -S ::g", "-S ::g"),
     ("--netfilter -S 224.0.0.1", "-S 224.0.0.1"),
+    ("--netfilter --data-path nat", "--data-path nat"),
+    (
+        "--forward --data-path=kernel",
+        "--data-path: with --forward",
+    ),
+    ("-p --anchor /ftp", "--anchor /ftp"),
+    ("-p --log-rules=some", "--log-rules some"),
+    ("-p --tag", "--tag needs"),
     ("--netfilter -D 4", "-D 4"),
     ("--netfilter -D -1", "-D -1"),
     ("--netfilter -D", "-D needs"),
@@ -172,7 +180,7 @@ fn described(manual: &str) -> Vec<(String, String)> {
             .trim_start_matches("\\&")
             .trim_start_matches('-');
         let argument: String = words
-            .filter(|word| !["Ar", "Ns", "Op", "Oo", "Oc"].contains(word))
+            .filter(|word| !["Ar", "Cm", "Ns", "Op", "Oo", "Oc"].contains(word))
             .collect();
         (flag.to_owned(), argument)
     };
@@ -194,7 +202,8 @@ fn the_manual_describes_every_option_and_no_other_in_the_order_of_the_table() {
 #[test]
 fn items_of_the_manual_are_read_as_mdoc_writes_them() {
     let manual = ".It Fl A\n.It Fl R Ar address Ns Op : Ns Ar port\n.It Fl \\&-listen Ar address : Ns Ar port\n\
-                  .It Fl -listen Ar address Ns : Ns Ar port\n.It Pa /etc/hosts.allow\n";
+                  .It Fl -listen Ar address Ns : Ns Ar port\n.It Fl \\&-log-rules Ns Op = Ns Cm all\n\
+                  .It Pa /etc/hosts.allow\n";
     let item = |flag: &str, argument: &str| (flag.to_owned(), argument.to_owned());
     let listen = item("listen", "address:port");
     assert_eq!(
@@ -203,7 +212,8 @@ fn items_of_the_manual_are_read_as_mdoc_writes_them() {
             item("A", ""),
             item("R", "address:port"),
             listen.clone(),
-            listen
+            listen,
+            item("log-rules", "=all")
         ]
     );
 }

@@ -11,7 +11,7 @@ standard="${word}(io|fs|env|os|process|thread)::|std::(io|fs|env|os|process|thre
 standard="$standard|std::\\{([^}]*[^A-Za-z0-9_])?(io|fs|env|os|process|thread)[^A-Za-z0-9_]"
 types="${word}(Instant|SystemTime|(Tcp|Udp|Unix)[A-Z][a-z]+|ToSocketAddrs|(Owned|Borrowed|Raw|As|AsRaw)Fd)([^A-Za-z0-9_]|\$)"
 crates="${word}(nix|libc|socket2|syslog|signal_hook|libloading|listenfd|dns_lookup|users|getrandom)::"
-upward="crate::(\\{([^}]*[^A-Za-z0-9_])?)?(datapath|destination|listen|log|nat|net|privs|proxy|relay|signals|sys|wrappers)[^A-Za-z0-9_]"
+upward="crate::(\\{([^}]*[^A-Za-z0-9_])?)?(broker|datapath|destination|listen|log|nat|net|privs|program|proxy|relay|signals|sys|wrappers)[^A-Za-z0-9_]"
 platform='cfg!?\(.*(target_|unix|windows)'
 printing="${word}(e?print(ln)?|dbg)!|process::exit"
 
@@ -64,6 +64,7 @@ notices src/ftp/reply.rs 'use std::time::{Duration, SystemTime};'
 notices src/ftp/addr.rs 'use nix::sys::socket::SockaddrIn;'
 notices src/ftp/addr.rs 'use crate::{endpoint::HostPort, net::dial};'
 notices src/ftp/command.rs '#[cfg(target_os = "linux")]'
+notices src/rules/pf.rs 'use crate::program::Run;'
 notices src/options.rs 'let text = fs::read_to_string(path);'
 notices src/endpoint.rs 'let family = libc::AF_INET;'
 notices src/endpoint.rs 'use crate::log::Log;'

@@ -70,6 +70,24 @@ impl Given {
         self.value(name, read, "write a name")
     }
 
+    /// A name for pf(4)'s rules: short, and nothing that its grammar or a path would take for something else.
+    pub(super) fn rule_name(&self, name: &str, longest: usize) -> Result<Option<String>, BadUsage> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-:/".contains(&b);
+        let read = |text: &str| {
+            let whole = (1..=longest).contains(&text.len()) && text.bytes().all(plain);
+            // As a path it has no empty part, none that leads elsewhere, and none that pfctl(8) keeps for itself.
+            let parts = text
+                .split('/')
+                .all(|part| !part.is_empty() && part != ".." && !part.starts_with('_'));
+            (whole && parts && !text.starts_with('-')).then(|| text.to_owned())
+        };
+        self.value(
+            name,
+            read,
+            format_args!("write at most {longest} letters, digits and ._-:/"),
+        )
+    }
+
     pub(super) fn number<T>(&self, name: &str, min: T, max: T) -> Result<Option<T>, BadUsage>
     where
         T: FromStr + PartialOrd + fmt::Display + Copy,
@@ -92,11 +110,14 @@ impl Given {
 fn parser() -> getopts::Options {
     let mut parser = getopts::Options::new();
     for opt in TABLE {
-        if opt.argument.is_empty() {
-            parser.optflagmulti(opt.short, opt.long, opt.help);
-        } else {
-            parser.optmulti(opt.short, opt.long, opt.help, opt.argument);
-        }
+        parser.opt(
+            opt.short,
+            opt.long,
+            opt.help,
+            opt.argument,
+            opt.has_argument(),
+            getopts::Occur::Multi,
+        );
     }
     parser
 }

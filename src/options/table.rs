@@ -1,5 +1,7 @@
 //! Every option there is: what the parser, `--help` and the check against the manual have in common.
 
+use getopts::HasArg;
+
 /// One option, as parser, `--help` and manual page know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Opt {
@@ -7,7 +9,7 @@ pub struct Opt {
     pub short: &'static str,
     /// The long name, or empty.
     pub long: &'static str,
-    /// The argument as the manual names it; empty for a flag.
+    /// The argument as the manual names it; empty for a flag, and `[=…]` if it may be left out.
     pub argument: &'static str,
     /// What it does, in a few words.
     pub help: &'static str,
@@ -35,6 +37,16 @@ pub const TABLE: &[Opt] = &[
     letter("u", "user", "run as this user (proxy)"),
     letter("V", "", "log commands and replies"),
     letter("w", "", "obey hosts.allow and hosts.deny"),
+    long(
+        "anchor",
+        "name",
+        "with pf: where rules are loaded (ftp-proxy)",
+    ),
+    long(
+        "data-path",
+        "path",
+        "auto, relay, redirect or kernel (auto)",
+    ),
     long("diverted", "", "destination: the socket's own name"),
     long("forward", "", "destination: the client names it"),
     long(
@@ -50,11 +62,19 @@ pub const TABLE: &[Opt] = &[
         "accept clients here, without inetd",
     ),
     long(
+        "log-rules",
+        "[=all]",
+        "with pf: log the first packet of data, or all",
+    ),
+    long(
         "max-sessions",
         "number",
         "sessions at a time with --listen (100)",
     ),
     long("netfilter", "", "destination: ask Linux netfilter"),
+    long("queue", "name", "with pf: queue of data connections"),
+    long("rewrite-source-port", "", "active data comes from port 20"),
+    long("tag", "name", "with pf: tag of data connections"),
     long("version", "", "print the version and exit"),
 ];
 
@@ -86,9 +106,22 @@ impl Opt {
         }
     }
 
+    /// Whether there is an argument: always, never, or as the user likes.
+    pub(super) fn has_argument(&self) -> HasArg {
+        match self.argument {
+            "" => HasArg::No,
+            optional if optional.starts_with('[') => HasArg::Maybe,
+            _ => HasArg::Yes,
+        }
+    }
+
     /// As it is written on a command line, with the name of its argument.
     fn synopsis(&self) -> String {
-        dashed(self.name()) + if self.argument.is_empty() { "" } else { " " } + self.argument
+        let space = match self.has_argument() {
+            HasArg::Yes => " ",
+            HasArg::No | HasArg::Maybe => "",
+        };
+        dashed(self.name()) + space + self.argument
     }
 }
 

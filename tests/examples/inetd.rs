@@ -48,7 +48,7 @@ pub fn services() -> Vec<Service> {
 /// The options of a command line that serves.
 pub fn options(words: &[&str]) -> Result<Options, String> {
     match parse(words.iter().map(OsString::from)) {
-        Ok(Invocation::Run(options)) => Ok(options),
+        Ok(Invocation::Run(options)) => Ok(*options),
         Ok(other) => Err(format!("serves nobody: {other:?}")),
         Err(bad) => Err(bad.to_string()),
     }

@@ -10,6 +10,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod grants;
 mod inetd;
 mod ipfilter;
 mod manual;

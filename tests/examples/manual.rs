@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{lines, shipped};
 
 /// The lines that the manual shows as they are, without the prompt of a root shell.
-fn displayed(manual: &str) -> Vec<String> {
+pub fn displayed(manual: &str) -> Vec<String> {
     let mut literal = false;
     let mut found = Vec::new();
     for line in manual.lines() {
@@ -34,7 +34,27 @@ fn is_service(line: &str) -> bool {
 /// Whether a line is a rule or a macro of pf.conf(5), ipnat.conf(5) or ipf.conf(5).
 fn is_rule(line: &str) -> bool {
     let first = line.split(' ').next().unwrap_or("");
-    ["rdr", "pass", "block"].contains(&first) || line.contains(" = \"")
+    let rule = ["rdr", "pass", "block"].contains(&first) || first.ends_with("anchor");
+    rule && !is_granted(line) || line.contains(" = \"")
+}
+
+/// Whether a line is a rule that the program loads itself, for one data connection. It names a peer.
+fn is_granted(line: &str) -> bool {
+    line.contains("$client") || line.contains("$server")
+}
+
+/// Whether a line, or the first half of one, is a rule of nftables.
+fn is_nftables(line: &str) -> bool {
+    ["ct ", "iifname ", "ip saddr ", "snat "]
+        .iter()
+        .any(|word| line.starts_with(word))
+}
+
+/// Lines that end in a backslash go on in the next; blanks count as one.
+pub fn joined(lines: &[String]) -> Vec<String> {
+    let text = lines.join("\n").replace("\\e\n", " ");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().map(words).collect()
 }
 
 /// Whether a line is a setting of rc.conf(5).
@@ -67,6 +87,25 @@ fn the_manual_and_inetd_conf_example_have_the_same_lines() {
 fn the_manual_and_the_examples_for_packet_filters_have_the_same_rules() {
     let shown = shown(is_rule);
     assert_eq!(shown, usable(&["pf.conf.example", "ipnat.conf.example"]));
+}
+
+#[test]
+fn the_rules_of_nftables_that_the_manual_shows_stand_in_nftables_conf_example() {
+    let example = shipped("nftables.conf.example");
+    let example: BTreeSet<_> = example
+        .lines()
+        .map(|line| line.trim_start_matches(['#', ' ', '\t']))
+        .collect();
+    let shown = joined(&displayed(&shipped("ftp-proxy.8")));
+    let rules: Vec<_> = shown
+        .iter()
+        .filter(|line| is_nftables(line))
+        .map(|line| line.replace("\\(dqlan0\\(dq", "$client_if"))
+        .collect();
+    assert_eq!(rules.len(), 5);
+    for rule in rules {
+        assert!(example.contains(rule.as_str()), "{rule}");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ftp_proxy::options::{Destination, USER};
+use ftp_proxy::options::{Destination, RuleOptions, USER};
+use ftp_proxy::rules::anchor::{Listing, missing};
+use ftp_proxy::rules::pf;
 
 use super::inetd::services;
 use super::words::{Words, Wrong, admits_data};
@@ -111,6 +113,23 @@ fn redirection(words: &mut Words, macros: &Macros) -> Result<Rule, Wrong> {
     })
 }
 
+/// A place for rules that are loaded later, by its name in quotes.
+fn anchor(words: &mut Words, grammar: Grammar) -> Result<Rule, Wrong> {
+    let kinds: &[_] = match grammar {
+        Grammar::Older => &["nat-anchor", "rdr-anchor", "anchor"],
+        Grammar::OpenBsd => &["anchor"],
+    };
+    let action = words.one_of(kinds)?.to_owned();
+    let name = words.next()?;
+    if name.len() < 3 || !name.starts_with('"') || !name.ends_with('"') {
+        return Err(format!("{name} is no name of an anchor"));
+    }
+    Ok(Rule {
+        action,
+        ..Rule::default()
+    })
+}
+
 fn filter(words: &mut Words, macros: &Macros, grammar: Grammar) -> Result<Rule, Wrong> {
     let mut rule = Rule {
         action: words.one_of(&["pass", "block"])?.to_owned(),
@@ -153,29 +172,32 @@ fn filter(words: &mut Words, macros: &Macros, grammar: Grammar) -> Result<Rule, 
 
 fn read(line: &str, macros: &Macros, grammar: Grammar) -> Result<Rule, Wrong> {
     let mut words = Words::of(line);
-    let rule = if grammar == Grammar::Older && words.peek() == Some("rdr") {
-        redirection(&mut words, macros)?
-    } else {
-        filter(&mut words, macros, grammar)?
+    let rule = match words.peek() {
+        Some(word) if word.ends_with("anchor") => anchor(&mut words, grammar)?,
+        Some("rdr") if grammar == Grammar::Older => redirection(&mut words, macros)?,
+        _ => filter(&mut words, macros, grammar)?,
     };
     words.end()?;
     Ok(rule)
 }
 
+/// The lines for the older systems and those for OpenBSD.
+fn parts(text: &str) -> [(Vec<Line>, Grammar); 2] {
+    let (older, openbsd) = text.split_once(OPENBSD).expect("a part for OpenBSD");
+    // What is left of the heading is prose.
+    let (_, openbsd) = openbsd.split_once('\n').expect("rules");
+    [
+        (lines(older), Grammar::Older),
+        (lines(openbsd), Grammar::OpenBsd),
+    ]
+}
+
 /// The rules, each with its grammar and whether it is live; macros are taken in on the way.
 fn rules() -> Vec<(Rule, Grammar, bool)> {
-    let text = shipped("pf.conf.example");
-    let (older, openbsd) = text.split_once(OPENBSD).expect("a part for OpenBSD");
     let mut macros = Macros::new();
     let mut rules = Vec::new();
-    for (part, grammar) in [(older, Grammar::Older), (openbsd, Grammar::OpenBsd)] {
-        // What is left of the heading is prose.
-        let part = if grammar == Grammar::OpenBsd {
-            part.split_once('\n').expect("rules").1
-        } else {
-            part
-        };
-        for Line { text, live } in lines(part) {
+    for (part, grammar) in parts(&shipped("pf.conf.example")) {
+        for Line { text, live } in part {
             if define(&text, &mut macros).is_none() {
                 let rule = read(&text, &macros, grammar);
                 let rule = rule.unwrap_or_else(|why| panic!("{text}: {why}"));
@@ -197,6 +219,9 @@ fn a_rule_that_pfctl_would_refuse_is_noticed() {
     assert!(read(rdr, &macros, Grammar::Older).is_ok());
     assert!(read(divert, &macros, Grammar::OpenBsd).is_ok());
     assert!(read(user, &macros, Grammar::Older).is_ok());
+    let nat_anchor = "nat-anchor \"ftp-proxy/*\"";
+    assert!(read(nat_anchor, &macros, Grammar::Older).is_ok());
+    assert!(read("anchor \"ftp-proxy/*\"", &macros, Grammar::OpenBsd).is_ok());
     for (line, grammar) in [
         (rdr, Grammar::OpenBsd),
         (divert, Grammar::Older),
@@ -212,6 +237,10 @@ fn a_rule_that_pfctl_would_refuse_is_noticed() {
         (&format!("{rdr} tcp"), Grammar::Older),
         (&divert.replace("divert-to", "diverted"), Grammar::OpenBsd),
         (&user.replace(" state", ""), Grammar::Older),
+        (nat_anchor, Grammar::OpenBsd),
+        (&nat_anchor.replace('"', ""), Grammar::Older),
+        (&format!("{nat_anchor} all tcp"), Grammar::Older),
+        ("anchor", Grammar::OpenBsd),
     ] {
         assert!(read(line, &macros, grammar).is_err(), "{grammar:?} {line}");
     }
@@ -219,9 +248,47 @@ fn a_rule_that_pfctl_would_refuse_is_noticed() {
 
 #[test]
 fn as_it_stands_it_redirects_and_blocks_nothing() {
-    let live: Vec<_> = rules().into_iter().filter(|(_, _, live)| *live).collect();
-    assert_eq!(live.len(), 1);
-    assert_eq!(live[0].0.action, "rdr");
+    let live = rules().into_iter().filter(|(_, _, live)| *live);
+    let actions: Vec<_> = live.map(|(rule, ..)| rule.action).collect();
+    assert_eq!(actions, ["nat-anchor", "rdr-anchor", "rdr", "anchor"]);
+}
+
+/// The lines that the proxy would miss if the rulesets on the way to the anchor `name` were these.
+fn lacking(rulesets: &[&str], name: &str, grammar: pf::Grammar) -> Vec<String> {
+    let listing = |text: &&str| Listing {
+        rules: (*text).to_owned(),
+        nat: (*text).to_owned(),
+    };
+    let listings: Vec<_> = rulesets.iter().map(listing).collect();
+    missing(&listings, name, grammar)
+}
+
+#[test]
+fn the_proxy_finds_its_anchors_there() {
+    let text = shipped("pf.conf.example");
+    let [older, openbsd] = parts(&text).map(|(lines, _)| {
+        let lines = lines.into_iter().map(|line| line.text + "\n");
+        lines.collect::<String>()
+    });
+    let name = RuleOptions::default().anchor;
+    let none: [String; 0] = [];
+    assert_eq!(lacking(&[&older], &name, pf::Grammar::Translation), none);
+    assert_eq!(lacking(&[&openbsd], &name, pf::Grammar::Match), none);
+
+    // macOS: changed, loaded and told to the proxy as the file says.
+    let name = "com.apple/ftp-proxy";
+    assert!(text.contains(&format!("pfctl -a {name} -f")));
+    assert!(text.contains(&format!("`--anchor {name}`")));
+    assert!(text.contains("Write \"*\" for \"ftp-proxy/*\""));
+    let apple =
+        ["nat-anchor", "rdr-anchor", "anchor"].map(|kind| format!("{kind} \"com.apple/*\" all\n"));
+    let apple = apple.concat();
+    let changed = older.replace("\"ftp-proxy/*\"", "\"*\"");
+    for (ruleset, lines) in [(older, 3), (changed, 0)] {
+        let rulesets = [apple.as_str(), "", &ruleset];
+        let missed = lacking(&rulesets, name, pf::Grammar::Translation);
+        assert_eq!(missed.len(), lines, "{missed:?}");
+    }
 }
 
 #[test]
@@ -260,11 +327,13 @@ fn ftp_goes_to_where_inetd_listens() {
 }
 
 #[test]
-fn translation_comes_first_and_what_blocks_before_what_passes() {
+fn translation_comes_first_and_grants_come_between_what_blocks_and_what_passes() {
     let order = |rule: &Rule| match rule.action.as_str() {
-        "rdr" => 0,
-        "block" => 1,
-        _ => 2,
+        "nat-anchor" | "rdr-anchor" => 0,
+        "rdr" => 1,
+        "block" => 2,
+        "anchor" => 3,
+        _ => 4,
     };
     for grammar in [Grammar::Older, Grammar::OpenBsd] {
         let rules = rules();
