@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod broker;
 pub mod datapath;
 pub mod destination;
 pub mod endpoint;

@@ -80,6 +80,12 @@ impl Log {
         *self.syslog.borrow_mut() = Syslog::open();
     }
 
+    /// A second log with the same settings, for a process whose descriptors are not its parent's.
+    #[must_use]
+    pub fn another(&self) -> Log {
+        Log::open(self.debug, self.verbose, self.stderr)
+    }
+
     fn write(&self, severity: Severity, text: Arguments<'_>) {
         let text = line(&text.to_string());
         let mut syslog = self.syslog.borrow_mut();

@@ -195,6 +195,35 @@ pub fn listen_data(at: SocketAddr, ports: PortRange) -> io::Result<TcpListener> 
     })
 }
 
+/// Takes a random port of the range, at the address of `at`, so that nobody else has it while the socket lives; it does
+/// not listen. `agree` is asked whether that port will do.
+///
+/// # Errors
+/// As bind(2), and as `agree`, for whom a port that is in use is one to pass over.
+pub fn reserve(
+    at: SocketAddr,
+    ports: PortRange,
+    mut agree: impl FnMut(u16) -> io::Result<()>,
+) -> io::Result<(Socket, u16)> {
+    try_ports(ports, |port| {
+        let socket = stream_socket(at)?;
+        socket.bind(&with_port(at, port).into())?;
+        agree(port)?;
+        Ok((socket, port))
+    })
+}
+
+/// Whether this process may take port 20.
+#[must_use]
+pub fn may_bind_ftp_data() -> bool {
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, FTP_DATA_PORT));
+    let bound = stream_socket(any).and_then(|socket| {
+        socket.set_reuse_address(true)?;
+        socket.bind(&any.into())
+    });
+    !bound.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
 /// The first port at which `attempt` succeeds. A port that is taken is passed over, any other error is final.
 fn try_ports<T>(ports: PortRange, mut attempt: impl FnMut(u16) -> io::Result<T>) -> io::Result<T> {
     let random = getrandom::u32().map_err(io::Error::other)?;

@@ -3,7 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+mod choice;
+mod granted;
+mod kernel;
+mod legs;
 mod pump;
+mod redirected;
 mod relayed;
 mod watch;
 
@@ -11,13 +16,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-pub use relayed::{Legs, Relayed};
+pub use choice::Choice;
+pub use kernel::Kernel;
+pub use legs::Legs;
+pub use redirected::Redirected;
+pub use relayed::Relayed;
 pub use watch::{Ready, Source, Watch};
 
 use crate::ftp::{DataEnd, DataPlan};
 
 /// A stand-in for one data connection at a time.
 pub trait DataPath {
+    /// Data goes to this server from now on; our address as it knows us is `facing_server`.
+    fn reach(&mut self, server: SocketAddr, facing_server: SocketAddr);
+
     /// Stands in for this data connection and for no earlier one. The address is what the dialling peer must be told.
     ///
     /// # Errors
@@ -48,6 +60,8 @@ pub trait DataPath {
 pub struct Totals {
     /// Data connections that were open on both sides.
     pub transfers: u64,
+    /// Data connections that were left to the packet filter; what they carried is not known.
+    pub granted: u64,
     /// Bytes.
     pub to_client: u64,
     /// Bytes.

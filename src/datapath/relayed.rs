@@ -8,34 +8,17 @@ use std::time::Instant;
 use socket2::Socket;
 
 use super::pump::{Broken, Pump};
-use super::{DataPath, Ready, Source, Totals, Watch};
-use crate::endpoint::PortRange;
+use super::{DataPath, Legs, Ready, Source, Totals, Watch};
+use crate::broker::Broker;
 use crate::ftp::{DataEnd, DataPlan, Side};
 use crate::log::Log;
 use crate::net::{self, CONNECT_TIMEOUT, SourcePort, canonical, with_port};
 
-/// Where data connections may come from and go to. Ports of these addresses are of no meaning.
-#[derive(Clone, Copy, Debug)]
-pub struct Legs {
-    /// The client, as its control connection shows it.
-    pub client: SocketAddr,
-    /// Our address as the client knows it: passive data connections come here.
-    pub facing_client: SocketAddr,
-    /// Source address of active data connections.
-    pub source_to_client: SocketAddr,
-    /// Source port of active data connections.
-    pub source_port: SourcePort,
-    /// The server, as its control connection shows it; meaningless before there is one.
-    pub server: SocketAddr,
-    /// Our address as the server knows it: active data connections come here, passive ones leave from here.
-    pub facing_server: SocketAddr,
-    /// The ports that we listen at and dial from.
-    pub ports: PortRange,
-}
-
 /// The plain relay: works without any right over the packet filter.
 pub struct Relayed<'a> {
     legs: Legs,
+    /// Who makes sockets from port 20 for us, if somebody does.
+    lender: Option<Broker>,
     state: State,
     totals: Totals,
     log: &'a Log,
@@ -70,19 +53,23 @@ struct Carriage {
 impl<'a> Relayed<'a> {
     /// Nothing is opened yet.
     #[must_use]
-    pub fn new(legs: Legs, log: &'a Log) -> Self {
+    pub fn new(legs: Legs, lender: Option<Broker>, log: &'a Log) -> Self {
         Relayed {
             legs,
+            lender,
             state: State::Idle,
             totals: Totals::default(),
             log,
         }
     }
 
-    /// Data goes to this server from now on; our address as it knows us is `facing_server`.
-    pub fn reach(&mut self, server: SocketAddr, facing_server: SocketAddr) {
-        self.legs.server = server;
-        self.legs.facing_server = facing_server;
+    pub(super) fn legs(&self) -> &Legs {
+        &self.legs
+    }
+
+    /// Nothing is open, and nobody is waited for.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
     }
 
     /// Takes the first connection from the peer that is to come; a stranger is shown the door, and waiting goes on
@@ -126,7 +113,10 @@ impl<'a> Relayed<'a> {
         match plan {
             DataPlan::Active { client } => {
                 let to = scoped(client, legs.client);
-                net::dial_data(to, legs.source_to_client, legs.source_port)
+                match &self.lender {
+                    Some(broker) => broker.dial(to.port()),
+                    None => net::dial_data(to, legs.source_to_client, legs.source_port),
+                }
             }
             DataPlan::Passive { server } => {
                 let to = scoped(server, legs.server);
@@ -232,6 +222,10 @@ impl<'a> Relayed<'a> {
 }
 
 impl DataPath for Relayed<'_> {
+    fn reach(&mut self, server: SocketAddr, facing_server: SocketAddr) {
+        self.legs.reach(server, facing_server);
+    }
+
     fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr> {
         self.discard(now);
         let at = match plan {

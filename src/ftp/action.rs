@@ -68,6 +68,8 @@ pub enum DataEnd {
     ClientUnreachable,
     /// It broke while it was in use.
     Broken,
+    /// It has not ended: it does not pass through us, and nobody sees its end. Whatever the server says of it is true.
+    Elsewhere,
 }
 
 /// What the log should know.
@@ -124,7 +126,7 @@ impl DataEnd {
     /// What the client must hear of a transfer that the server believes to be whole (RFC 959 §5.4).
     pub(super) fn contradicts_success(self) -> Option<&'static [u8]> {
         match self {
-            DataEnd::Delivered(_) | DataEnd::Unopened => None,
+            DataEnd::Delivered(_) | DataEnd::Unopened | DataEnd::Elsewhere => None,
             DataEnd::ClientUnreachable => Some(NOT_OPENED),
             DataEnd::Broken => {
                 Some(b"426 The data connection broke; the transfer is not complete.\r\n")

@@ -4,6 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg_attr(target_os = "linux", path = "capabilities/linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "capabilities/none.rs")]
+mod capabilities;
+
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, geteuid, setgid, setuid};
 
@@ -19,7 +23,7 @@ struct Identity {
 }
 
 /// Not yet dropped.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Root {
     /// `None`: not started as root, so we stay who we are.
     target: Option<Identity>,
@@ -67,17 +71,47 @@ impl Root {
                 "not started as root: -u and -g have no effect"
             ));
         }
-        if let Some(target) = self.target {
-            become_identity(target)
-                .map_err(|errno| failed("cannot drop root privileges", errno))?;
-            prove(target)?;
-            log.debug(
+        self.become_user()?;
+        match self.target {
+            Some(target) => log.debug(
                 1,
                 format_args!("now user {} group {}", target.uid, target.gid),
-            );
+            ),
+            // What root leaves behind by becoming another, whoever starts us with less has to be asked for.
+            None => capabilities::give_up()?,
         }
         Ok(Dropped(()))
     }
+
+    /// Becomes the user and group, but keeps what is needed for this, where the system can tell it from root's other
+    /// rights; elsewhere it stays root. [`Root::drop`] is still to come, or else this is the broker (docs/trust.md).
+    ///
+    /// # Errors
+    /// As [`Root::drop`].
+    pub fn keep(&self, needs: Needs) -> Result<Root, Error> {
+        capabilities::keep(self, needs)
+    }
+
+    /// The ids alone.
+    fn become_user(&self) -> Result<(), Error> {
+        match self.target {
+            Some(target) => {
+                become_identity(target)
+                    .map_err(|errno| failed("cannot drop root privileges", errno))?;
+                prove(target)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What of root's rights is needed for longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// To change what the packet filter lets through.
+    pub filter: bool,
+    /// To take port 20.
+    pub port_20: bool,
 }
 
 impl Dropped {

@@ -2,20 +2,25 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write as _};
+mod refusal;
+
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
-use crate::datapath::{Legs, Relayed};
+use self::refusal::{
+    Refusal, fault, gone, no_destination, refused, resolve, turn_away, unreachable,
+};
+use crate::broker::{Broker, Rights};
+use crate::datapath::{self, Choice, DataPath, Kernel, Legs, Relayed, Totals};
 use crate::destination::{self, Guard, Unreachable};
 use crate::endpoint::HostPort;
 use crate::error::Error;
 use crate::ftp::{Session, Terms};
 use crate::listen::{self, Passed, Served};
 use crate::log::{Log, escaped};
-use crate::nat::{self, Engine, NatError, Redirected};
+use crate::nat::{self, Engine, Redirected};
 use crate::net::{self, LocalAddresses, SourcePort, with_port};
-use crate::options::{Destination, Options};
+use crate::options::{self, Destination, Options};
 use crate::privs::{Dropped, Root};
 use crate::relay::{Control, Dialled, Relay, Summary};
 use crate::signals::Signals;
@@ -33,8 +38,10 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
     if let Some(danger) = engine.as_ref().and_then(|e| e.warning()) {
         log.warning(format_args!("{danger}"));
     }
+    let choice = Choice::make(options)?;
     let wrappers = options.libwrap.then(Wrappers::load).transpose()?;
     let root = Root::begin(options.user.as_deref(), options.group.as_deref())?;
+    log_choice(&choice, log);
     let (client, standing) = match listen::passed()? {
         Passed::Connection(client) => (client, Standing::Root(root)),
         Passed::None if options.listen.is_empty() => (net::take_stdin()?, Standing::Root(root)),
@@ -49,9 +56,10 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             // Whatever needs root for each session anew keeps it until then; nothing else does.
             let named =
                 matches!(&options.destination, Destination::Reverse(server) if server.is_name());
-            let keep = named || engine.as_ref().is_some_and(|e| e.needs_root());
-            let standing = if keep {
+            let standing = if named || engine.as_ref().is_some_and(|e| e.needs_root()) {
                 Standing::Root(root)
+            } else if let Some(needs) = choice.needs {
+                Standing::Root(root.keep(needs)?)
             } else {
                 Standing::Dropped(root.drop(log)?)
             };
@@ -63,6 +71,7 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
     };
     let proxy = Proxy {
         options,
+        choice,
         engine,
         wrappers,
         log,
@@ -73,6 +82,7 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
 /// What every session of this process has in common.
 struct Proxy<'a> {
     options: &'a Options,
+    choice: Choice,
     engine: Option<Engine>,
     wrappers: Option<Wrappers>,
     log: &'a Log,
@@ -93,39 +103,82 @@ struct Destined {
     guard: Guard,
 }
 
-/// A session that does not come about: what the client hears after 421, and the operator.
-struct Refusal(&'static str, Error);
+/// A session that may begin.
+struct Admitted {
+    ends: Redirected,
+    destined: Destined,
+    legs: Legs,
+    broker: Option<Broker>,
+    dropped: Dropped,
+}
+
+/// A server that has accepted, and both ends of its connection.
+struct Reached {
+    stream: TcpStream,
+    server: SocketAddr,
+    ours: SocketAddr,
+}
 
 impl Proxy<'_> {
     /// The life of a session.
     fn serve(&self, client: TcpStream, standing: Standing) -> Result<(), Error> {
         let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
         match self.set_up(&client, standing) {
-            Ok((destined, dropped, ends)) => {
-                self.carry(client, &destined, &dropped, ends, &signals)
-            }
+            Ok(admitted) => self.carry(client, admitted, &signals),
             Err(refusal) => Err(turn_away(&client, refusal)),
         }
     }
 
     /// Everything before a byte of the client's is read: whence, whither, as whom, may it.
-    fn set_up(
-        &self,
-        client: &TcpStream,
-        standing: Standing,
-    ) -> Result<(Destined, Dropped, Redirected), Refusal> {
+    fn set_up(&self, client: &TcpStream, standing: Standing) -> Result<Admitted, Refusal> {
         let ends = net::ends(client).map_err(|e| Refusal("Connection lost.", gone(&e)))?;
         let ends = Redirected {
             client: ends.0,
             proxy: ends.1,
         };
         let destined = self.destination(client, ends)?;
-        let dropped = match standing {
-            Standing::Root(root) => root.drop(self.log).map_err(fault)?,
-            Standing::Dropped(dropped) => dropped,
+        let legs = self.legs(&destined, &ends)?;
+        let (broker, dropped) = match standing {
+            Standing::Root(root) => (
+                self.broker(&legs, &destined, &root)?,
+                root.drop(self.log).map_err(fault)?,
+            ),
+            Standing::Dropped(dropped) => (None, dropped),
         };
         self.admit(client, &ends, &destined)?;
-        Ok((destined, dropped, ends))
+        Ok(Admitted {
+            ends,
+            destined,
+            legs,
+            broker,
+            dropped,
+        })
+    }
+
+    /// Leaves somebody behind who stays privileged, where that is needed.
+    fn broker(
+        &self,
+        legs: &Legs,
+        destined: &Destined,
+        root: &Root,
+    ) -> Result<Option<Broker>, Refusal> {
+        if self.choice.needs.is_none() {
+            return Ok(None);
+        }
+        let rights = Rights {
+            client: legs.client,
+            dialled: destined.dialled.ip(),
+            facing_client: legs.facing_client.ip(),
+            source_to_client: legs.source_to_client.ip(),
+            servers: destined.servers.iter().map(SocketAddr::ip).collect(),
+            local: destined.guard.local.clone(),
+            ports: legs.ports,
+            path: self.choice.path,
+            from_port_20: self.options.rewrite_source_port,
+        };
+        Broker::start(rights, &self.options.rules, root, self.log)
+            .map(Some)
+            .map_err(|error| fault(Error::os("cannot start the broker")(error)))
     }
 
     fn destination(&self, client: &TcpStream, ends: Redirected) -> Result<Destined, Refusal> {
@@ -200,27 +253,28 @@ impl Proxy<'_> {
         Ok(())
     }
 
-    fn carry(
-        &self,
-        client: TcpStream,
-        destined: &Destined,
-        dropped: &Dropped,
-        ends: Redirected,
-        signals: &Signals,
-    ) -> Result<(), Error> {
-        let (legs, epsv) = match self.legs(destined, dropped, &ends) {
-            Ok(legs) => legs,
-            Err(refusal) => return Err(turn_away(&client, refusal)),
-        };
-        let mut data = Relayed::new(legs, self.log);
-        let server = if destined.servers.is_empty() {
-            None
-        } else {
-            match self.dial(destined, &destined.servers, &mut data) {
-                Ok(server) => Some(server),
+    fn carry(&self, client: TcpStream, admitted: Admitted, signals: &Signals) -> Result<(), Error> {
+        let Admitted {
+            ends,
+            destined,
+            mut legs,
+            broker,
+            dropped,
+        } = admitted;
+        if dropped.is_root() {
+            legs.source_port = SourcePort::FtpData;
+        }
+        let mut server = None;
+        if !destined.servers.is_empty() {
+            match self.dial(&destined, &destined.servers) {
+                Ok(reached) => {
+                    legs.reach(reached.server, reached.ours);
+                    server = Some((reached.stream, reached.server.ip()));
+                }
                 Err(why) => return Err(turn_away(&client, unreachable(&why))),
             }
-        };
+        }
+        let (data, epsv) = self.data_path(legs, destined.dialled.ip(), broker);
         let terms = Terms {
             client: ends.client.ip(),
             epsv,
@@ -236,23 +290,48 @@ impl Proxy<'_> {
                 .transpose()
                 .map_err(Error::os("the server has gone"))?,
             data,
-            dial: &mut |name, data| self.dial_named(destined, name, data),
+            dial: &mut |name, data| self.dial_named(&destined, name, data),
             idle: self.options.timeout,
             signals,
             log: self.log,
         };
-        let summary = relay.run(dropped).map_err(Error::os("cannot poll"))?;
+        let summary = relay.run(&dropped).map_err(Error::os("cannot poll"))?;
         self.log_end(&summary);
         Ok(())
     }
 
-    /// The addresses of both sides' data connections, and whether the client reaches us with EPSV.
-    fn legs(
+    /// Who stands in for data connections, and whether the client reaches that one with EPSV.
+    fn data_path(
         &self,
-        destined: &Destined,
-        dropped: &Dropped,
-        ends: &Redirected,
-    ) -> Result<(Legs, bool), Refusal> {
+        legs: Legs,
+        dialled: IpAddr,
+        broker: Option<Broker>,
+    ) -> (Box<dyn DataPath + '_>, bool) {
+        let one_family = legs.client.is_ipv4() == legs.server.is_ipv4();
+        match (self.choice.path, broker) {
+            (options::DataPath::Kernel, Some(broker)) if one_family => {
+                (Box::new(Kernel::new(legs, dialled, broker, self.log)), true)
+            }
+            (options::DataPath::Redirect, Some(broker)) => {
+                let relayed = Relayed::new(legs, None, self.log);
+                let redirected = datapath::Redirected::new(relayed, dialled, broker, self.log);
+                (Box::new(redirected), true)
+            }
+            (path, broker) => {
+                if path == options::DataPath::Kernel {
+                    self.log.notice(format_args!(
+                        "data path: relay (the packet filter cannot carry data between IPv4 and IPv6)"
+                    ));
+                }
+                let lender = broker.filter(|_| self.options.rewrite_source_port);
+                let epsv = legs.facing_client.ip() == dialled;
+                (Box::new(Relayed::new(legs, lender, self.log)), epsv)
+            }
+        }
+    }
+
+    /// The addresses of both sides' data connections, as far as they are known before there is a server.
+    fn legs(&self, destined: &Destined, ends: &Redirected) -> Result<Legs, Refusal> {
         let no_way = |e| fault(Error::os("no way back to the client")(e));
         let local = &destined.guard.local;
         // Where a filter delivers to the loopback, or leaves the server's address in place, our end is not an address
@@ -268,44 +347,41 @@ impl Proxy<'_> {
             .options
             .source_to_client
             .filter(|ip| ip.is_ipv4() == ends.client.is_ipv4());
-        let legs = Legs {
+        Ok(Legs {
             client: ends.client,
             facing_client,
             source_to_client: source.map_or(facing_client, |ip| SocketAddr::new(ip, 0)),
-            source_port: if dropped.is_root() {
-                SourcePort::FtpData
-            } else {
-                SourcePort::Among(self.options.ports)
-            },
+            source_port: SourcePort::Among(self.options.ports),
             server: with_port(ends.client, 0),
             facing_server: facing_client,
             ports: self.options.ports,
-        };
-        Ok((legs, facing_client.ip() == destined.dialled.ip()))
+        })
     }
 
-    /// Connects to the server, and the data path with it.
-    fn dial(
-        &self,
-        destined: &Destined,
-        servers: &[SocketAddr],
-        data: &mut Relayed<'_>,
-    ) -> Result<(TcpStream, IpAddr), Unreachable> {
-        let server = destined
+    /// Connects to the server.
+    fn dial(&self, destined: &Destined, servers: &[SocketAddr]) -> Result<Reached, Unreachable> {
+        let stream = destined
             .guard
             .dial(servers, self.options.source_to_server)?;
-        let (at, ours) =
-            net::ends(&server).map_err(|e| Unreachable::Silent(destined.guard.proxy, e))?;
-        self.log.info(format_args!("connected to {at} from {ours}"));
-        data.reach(at, ours);
-        Ok((server, at.ip()))
+        let (server, ours) =
+            net::ends(&stream).map_err(|e| Unreachable::Silent(destined.guard.proxy, e))?;
+        self.log
+            .info(format_args!("connected to {server} from {ours}"));
+        Ok(Reached {
+            stream,
+            server,
+            ours,
+        })
     }
 
     /// Forward mode: the client has named its server.
-    fn dial_named(&self, destined: &Destined, name: &HostPort, data: &mut Relayed<'_>) -> Dialled {
-        let result = destination::resolve(name).and_then(|found| self.dial(destined, &found, data));
+    fn dial_named(&self, destined: &Destined, name: &HostPort, data: &mut dyn DataPath) -> Dialled {
+        let result = destination::resolve(name).and_then(|found| self.dial(destined, &found));
         match result {
-            Ok((server, address)) => Dialled::Connected(server, address),
+            Ok(reached) => {
+                data.reach(reached.server, reached.ours);
+                Dialled::Connected(reached.stream, reached.server.ip())
+            }
             Err(why) => {
                 self.log.info(format_args!("refused {name}: {why}"));
                 match why {
@@ -317,57 +393,31 @@ impl Proxy<'_> {
     }
 
     fn log_end(&self, summary: &Summary) {
-        let totals = summary.totals;
+        let Totals {
+            transfers,
+            granted,
+            to_client,
+            to_server,
+        } = summary.totals;
+        let elsewhere = match granted {
+            0 => String::new(),
+            granted => format!("{granted} data connections left to the packet filter, "),
+        };
         self.log.info(format_args!(
-            "session ended: {} transfers, {} bytes to client, {} bytes to server, {:.3} s ({})",
-            totals.transfers,
-            totals.to_client,
-            totals.to_server,
+            "session ended: {elsewhere}{transfers} transfers, {to_client} bytes to client, \
+             {to_server} bytes to server, {:.3} s ({})",
             summary.time.as_secs_f64(),
             summary.end,
         ));
     }
 }
 
-/// The client hears why there is no session (RFC 959 §5.4: 421 may be the greeting).
-fn turn_away(mut client: &TcpStream, Refusal(reply, error): Refusal) -> Error {
-    let _ = client.write_all(format!("421 {reply}\r\n").as_bytes()); // gone already: nobody to tell
-    net::farewell(client);
-    error
-}
-
-/// Whoever only knocks, as scanners do, is nothing for the operator to mend.
-fn gone(error: &io::Error) -> Error {
-    Error::Peer(format!("the client has gone: {error}"))
-}
-
-fn fault(error: Error) -> Refusal {
-    Refusal("The proxy is in trouble.", error)
-}
-
-fn resolve(server: &HostPort) -> Result<Vec<SocketAddr>, Refusal> {
-    destination::resolve(server).map_err(|why| unreachable(&why))
-}
-
-fn unreachable(why: &Unreachable) -> Refusal {
-    Refusal(why.reply(), Error::NoHost(why.to_string()))
-}
-
-fn refused(ends: &Redirected, why: &Unreachable) -> Refusal {
-    Refusal(
-        why.reply(),
-        Error::Protocol(format!("refused {}: {why}", ends.client)),
-    )
-}
-
-fn no_destination(ends: &Redirected, why: &NatError) -> Refusal {
-    let text = format!("refused {} at {}: {why}", ends.client, ends.proxy);
-    match why {
-        NatError::NotRedirected(_) => Refusal(
-            "This connection was not redirected; no server is known.",
-            Error::Protocol(text),
-        ),
-        NatError::Ambiguous => fault(Error::Protocol(text)),
-        NatError::Unavailable(_) | NatError::System(_) => fault(Error::Unavailable(text)),
+/// Once a process: what its sessions have, and what the operator could do for them.
+fn log_choice(choice: &Choice, log: &Log) {
+    match &choice.why {
+        Some(why) => log.notice(format_args!(
+            "data path: relay, some clients need redirect ({why})"
+        )),
+        None => log.info(format_args!("data path: {}", choice.path)),
     }
 }

@@ -48,7 +48,7 @@ pub enum Dialled {
 }
 
 /// Everything that a session's loop needs.
-pub struct Relay<'a, D: DataPath> {
+pub struct Relay<'a> {
     /// What to do.
     pub session: Session,
     /// The client.
@@ -56,9 +56,9 @@ pub struct Relay<'a, D: DataPath> {
     /// The server, unless the client has yet to name it.
     pub server: Option<Control>,
     /// Who stands in for data connections.
-    pub data: D,
+    pub data: Box<dyn DataPath + 'a>,
     /// Dials the server that the client names.
-    pub dial: &'a mut dyn FnMut(&HostPort, &mut D) -> Dialled,
+    pub dial: &'a mut dyn FnMut(&HostPort, &mut (dyn DataPath + 'a)) -> Dialled,
     /// `-t`: the session ends when nothing moves for so long.
     pub idle: Option<Duration>,
     /// The way to be told to stop.
@@ -88,7 +88,7 @@ struct Clocks {
     abor: Option<Instant>,
 }
 
-impl<D: DataPath> Relay<'_, D> {
+impl Relay<'_> {
     /// Carries the session to its end. `_` is the proof that root is gone.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl<D: DataPath> Relay<'_, D> {
                     Ok(at) => self.session.prepared(at),
                     Err(error) => {
                         self.log
-                            .error(format_args!("cannot listen for data: {error}"));
+                            .error(format_args!("cannot prepare a data connection: {error}"));
                         self.session.unprepared();
                     }
                 },
@@ -166,7 +166,7 @@ impl<D: DataPath> Relay<'_, D> {
     }
 
     fn dial_server(&mut self, server: &HostPort) {
-        match (self.dial)(server, &mut self.data) {
+        match (self.dial)(server, &mut *self.data) {
             Dialled::Connected(stream, address) => match Control::new(stream) {
                 Ok(control) => {
                     self.server = Some(control);
@@ -234,6 +234,9 @@ impl<D: DataPath> Relay<'_, D> {
 
     /// How long nothing may move: `-t`, and less once nobody but the server could move anything.
     fn patience(&self) -> Option<Duration> {
+        if self.session.data_moves_unseen() {
+            return None;
+        }
         let winding_up = self.session.is_winding_up().then_some(LINGER_TIMEOUT);
         self.idle.into_iter().chain(winding_up).min()
     }

@@ -1,8 +1,11 @@
 //! fork(2).
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::unistd::{ForkResult, Pid};
+
+use super::descriptors::keep_only;
 
 /// Which of the two we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,5 +26,27 @@ pub fn fork() -> io::Result<Forked> {
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Forked::Parent(child)),
         ForkResult::Child => Ok(Forked::Child),
+    }
+}
+
+/// Makes a process that holds no descriptor but 0, 1, 2 and a copy of `kept`, and lives `life` to its end: it never
+/// comes back into its parent's code.
+///
+/// `life` must not use what its parent has open: those descriptors are closed already, whoever owns them.
+///
+/// # Errors
+/// As [`fork`].
+pub fn spawn_alone(
+    kept: &impl AsFd,
+    life: impl FnOnce(io::Result<OwnedFd>) -> u8,
+) -> io::Result<Pid> {
+    match fork()? {
+        Forked::Parent(child) => Ok(child),
+        Forked::Child => {
+            let code = life(keep_only(kept.as_fd()));
+            // SAFETY: ends this process at once, without running anything of the parent's: its destructors would close
+            // numbers that are no longer theirs.
+            unsafe { libc::_exit(code.into()) }
+        }
     }
 }

@@ -7,13 +7,17 @@
 #[cfg_attr(target_os = "linux", path = "conduit/splice.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "conduit/copy.rs")]
 pub mod conduit;
+mod descriptors;
 pub mod fork;
 #[cfg(target_vendor = "apple")]
 pub mod groups;
 pub mod ipf;
 pub mod libwrap;
 pub mod object;
+pub mod passing;
 pub mod pf;
+#[cfg(target_os = "openbsd")]
+pub mod pledge;
 #[cfg_attr(
     any(target_os = "illumos", target_os = "solaris"),
     path = "syslogd/streams.rs"

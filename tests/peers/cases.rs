@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::clients::{Client, NEEDS_REDIRECT, Operation, Style};
-use crate::gateways::{Kind, Launcher, Mode};
+use crate::clients::{Client, Habit, Operation, Style};
+use crate::gateways::{DataPath, Kind, Launcher, Mode};
 use crate::net::Family;
 use crate::servers::Server;
 
@@ -20,10 +20,7 @@ pub struct Case {
     pub near: Family,
     /// Between the gateway and the server.
     pub far: Family,
-    /// The client is told to take the address that a 227 reply names, which is not what it does by itself.
-    pub told_to_take_pasv_address: bool,
-    /// Why it cannot work, where it cannot.
-    pub hindrance: Option<&'static str>,
+    pub habit: Habit,
 }
 
 /// With which file or folder it is done.
@@ -40,15 +37,22 @@ pub enum Matter {
 const STYLES: [Style; 2] = [Style::Passive, Style::Active];
 const COMMON: [Operation; 3] = [Operation::Get, Operation::Put, Operation::List];
 
-/// The whole table.
+/// The whole table. What is the same for every server is shown with one, vsftpd, and every client; what is the same for
+/// every client, with the one that shows it best: ftplib tells who was at its data connections, and curl minds most.
 pub fn all() -> Vec<Case> {
     let mut cases = every_server_with_every_client();
     cases.extend(other_errands());
-    cases.extend(transparent());
+    for path in [DataPath::Auto, DataPath::Kernel] {
+        cases.extend(seen_as_the_server(path));
+    }
+    cases.extend(relayed_openly());
+    cases.extend(from_port_20());
+    cases.extend(reverse_by_kernel());
     cases.extend(transparent_with_nat());
     cases.extend(diverted());
     cases.extend(families());
     cases.extend(launched());
+    cases.retain(|case| case.client.can(case.operation) && case.client.speaks(case.near));
     cases
 }
 
@@ -94,29 +98,120 @@ fn other_errands() -> Vec<Case> {
     cases
 }
 
-fn transparent() -> Vec<Case> {
+/// The client has dialled the server and sees nobody else: every client as it comes, in both families.
+fn seen_as_the_server(path: DataPath) -> Vec<Case> {
     let mut cases = Vec::new();
+    let transparent = |server, client| case(Mode::Transparent, server, client).on(path);
+    for client in Client::ALL {
+        for style in STYLES {
+            for operation in COMMON {
+                let vsftpd = transparent(Server::Vsftpd, client).by(operation, style);
+                cases.push(vsftpd);
+                cases.push(vsftpd.over(Family::V6, Family::V6));
+            }
+            for server in [Server::Proftpd, Server::PureFtpd] {
+                cases.push(transparent(server, client).by(Operation::Get, style));
+            }
+        }
+    }
+    for style in STYLES {
+        for operation in COMMON {
+            let curl = transparent(Server::Vsftpd, Client::Curl).by(operation, style);
+            cases.push(curl.told(Habit::NoExtended));
+        }
+        for server in Server::ALL {
+            let ftplib = transparent(server, Client::Ftplib);
+            cases.push(ftplib.by(Operation::AbortThenGet, style));
+        }
+        // Fifty transfers in one session.
+        let lftp = transparent(Server::Vsftpd, Client::Lftp);
+        cases.push(lftp.by(Operation::Mirror, style));
+    }
+    for operation in [Operation::ResumeGet, Operation::ResumePut] {
+        let curl = transparent(Server::Vsftpd, Client::Curl);
+        cases.push(curl.by(operation, Style::Passive));
+    }
+    cases
+}
+
+/// The gateway stands in by its own address, without the help of a filter. That is not for clients that mind (`tests/datapath`
+/// has what these are told), and for others only if they are told to take the address in a 227 reply.
+fn relayed_openly() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let transparent = |server, client| case(Mode::Transparent, server, client).on(DataPath::Relay);
     for server in Server::ALL {
         for client in Client::ALL {
             for style in STYLES {
                 for operation in COMMON {
-                    let case = case(Mode::Transparent, server, client).by(operation, style);
-                    let hindrance = client.minds_another_address(style);
-                    cases.push(Case { hindrance, ..case }.told());
+                    cases.push(
+                        transparent(server, client)
+                            .by(operation, style)
+                            .told_if_in_doubt(),
+                    );
                 }
             }
         }
     }
-    let vsftpd =
-        |client, style| case(Mode::Transparent, Server::Vsftpd, client).by(Operation::Get, style);
-    // As they come, without being told to take the address in the 227.
-    for client in [Client::Curl, Client::Ftplib] {
-        cases.push(vsftpd(client, Style::Passive).hindered(NEEDS_REDIRECT));
-    }
+    cases.retain(|case| !case.client.minds_another_address(case.style));
     for client in [Client::Curl, Client::Lftp, Client::Tnftp] {
-        cases.push(vsftpd(client, Style::Active).over(Family::V6, Family::V6));
-        let extended = vsftpd(client, Style::Passive).over(Family::V6, Family::V6);
-        cases.push(extended.hindered(NEEDS_REDIRECT));
+        let active = transparent(Server::Vsftpd, client).by(Operation::Get, Style::Active);
+        cases.push(active.over(Family::V6, Family::V6));
+    }
+    cases
+}
+
+fn from_port_20() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        for path in [DataPath::Relay, DataPath::Redirect, DataPath::Kernel] {
+            for mode in [Mode::Transparent, Mode::Reverse] {
+                // In reverse mode there is nothing to redirect.
+                if (mode, path) == (Mode::Reverse, DataPath::Redirect) {
+                    continue;
+                }
+                let ftplib = case(mode, Server::Vsftpd, Client::Ftplib).on(path);
+                let active = ftplib
+                    .calling_from_port_20()
+                    .by(Operation::Get, Style::Active);
+                cases.push(active.over(family, family));
+                cases.push(
+                    active
+                        .by(Operation::AbortThenGet, Style::Active)
+                        .over(family, family),
+                );
+            }
+        }
+    }
+    for path in [DataPath::Redirect, DataPath::Kernel] {
+        for style in STYLES {
+            let get = case(Mode::Transparent, Server::Vsftpd, Client::Ncftp).on(path);
+            cases.push(get.calling_from_port_20().by(Operation::Get, style));
+        }
+    }
+    cases
+}
+
+fn reverse_by_kernel() -> Vec<Case> {
+    const V4: Family = Family::V4;
+    const V6: Family = Family::V6;
+    let mut cases = Vec::new();
+    let reverse = |server, client| case(Mode::Reverse, server, client).on(DataPath::Kernel);
+    for style in STYLES {
+        for client in [Client::Curl, Client::Tnftp, Client::Ftplib] {
+            for operation in COMMON {
+                let vsftpd = reverse(Server::Vsftpd, client).by(operation, style);
+                cases.push(vsftpd);
+                cases.push(vsftpd.over(V6, V6));
+            }
+        }
+        for server in [Server::Proftpd, Server::PureFtpd] {
+            cases.push(reverse(server, Client::Lftp).by(Operation::Put, style));
+        }
+        // No filter turns one family into the other: these are relayed all the same.
+        for (near, far) in [(V6, V4), (V4, V6)] {
+            let get = reverse(Server::Vsftpd, Client::Ftplib).by(Operation::Get, style);
+            cases.push(get.over(near, far));
+        }
     }
     cases
 }
@@ -124,30 +219,40 @@ fn transparent() -> Vec<Case> {
 /// With `-n` passive data goes its own way through the gateway, so that no client minds.
 fn transparent_with_nat() -> Vec<Case> {
     let mut cases = Vec::new();
-    for client in Client::ALL {
-        cases.push(case(Mode::TransparentNat, Server::Vsftpd, client));
-        let case =
-            case(Mode::TransparentNat, Server::Vsftpd, client).by(Operation::Get, Style::Active);
-        let hindrance = client.minds_another_address(Style::Active);
-        cases.push(Case { hindrance, ..case });
-    }
-    for operation in COMMON {
-        let case =
-            case(Mode::TransparentNat, Server::Proftpd, Client::Curl).by(operation, Style::Passive);
-        cases.push(case.over(Family::V6, Family::V6));
+    for path in [DataPath::Auto, DataPath::Kernel, DataPath::Relay] {
+        let nat = |server, client| case(Mode::TransparentNat, server, client).on(path);
+        for client in Client::ALL {
+            cases.push(nat(Server::Vsftpd, client));
+            let active = nat(Server::Vsftpd, client).by(Operation::Get, Style::Active);
+            if path != DataPath::Relay || !client.minds_another_address(Style::Active) {
+                cases.push(active);
+            }
+        }
+        for operation in COMMON {
+            let curl = nat(Server::Proftpd, Client::Curl).by(operation, Style::Passive);
+            cases.push(curl.over(Family::V6, Family::V6));
+        }
     }
     cases
 }
 
 fn diverted() -> Vec<Case> {
     let mut cases = Vec::new();
-    let diverted = case(Mode::Diverted, Server::Vsftpd, Client::Lftp);
+    let diverted = |client| case(Mode::Diverted, Server::Vsftpd, client);
     for operation in COMMON {
+        let relayed = diverted(Client::Lftp).on(DataPath::Relay);
         for style in STYLES {
-            cases.push(diverted.by(operation, style));
+            cases.push(relayed.by(operation, style));
         }
-        let active = diverted.by(operation, Style::Active);
+        let active = relayed.by(operation, Style::Active);
         cases.push(active.over(Family::V6, Family::V6));
+    }
+    for path in [DataPath::Auto, DataPath::Kernel] {
+        for style in STYLES {
+            let get = diverted(Client::Ftplib).on(path).by(Operation::Get, style);
+            cases.push(get);
+            cases.push(get.over(Family::V6, Family::V6));
+        }
     }
     cases
 }
@@ -160,11 +265,7 @@ fn families() -> Vec<Case> {
     let mut cases = Vec::new();
     for (near, far) in [(V6, V6), (V6, V4), (V4, V6)] {
         for style in STYLES {
-            // ncftp knows IPv4 only.
-            for client in Client::ALL
-                .into_iter()
-                .filter(|client| *client != Client::Ncftp)
-            {
+            for client in Client::ALL {
                 let get = reverse(Server::Vsftpd, client).by(Operation::Get, style);
                 cases.push(get.over(near, far));
             }
@@ -176,7 +277,6 @@ fn families() -> Vec<Case> {
             cases.push(get.over(near, far));
         }
     }
-    cases.push(reverse(Server::Vsftpd, Client::Ncftp).over(V4, V6));
     cases
 }
 
@@ -195,12 +295,16 @@ fn launched() -> Vec<Case> {
             cases.push(get.started_by(launcher));
         }
     }
-    let transparent = case(Mode::Transparent, Server::Vsftpd, Client::Lftp);
+    // The units leave the one right that grants need; the super-servers' examples have root start it.
+    let transparent = |client| case(Mode::Transparent, Server::Vsftpd, client);
     for launcher in [Inetd, Xinetd, Accept, Service] {
         for style in STYLES {
-            cases.push(transparent.by(Operation::Get, style).started_by(launcher));
+            let ftplib = transparent(Client::Ftplib).by(Operation::Get, style);
+            cases.push(ftplib.started_by(launcher));
+            let lftp = transparent(Client::Lftp).by(Operation::Get, style);
+            cases.push(lftp.started_by(launcher));
         }
-        let put = transparent
+        let put = transparent(Client::Lftp)
             .by(Operation::Put, Style::Active)
             .over(Family::V6, Family::V6);
         cases.push(put.started_by(launcher));
@@ -217,6 +321,8 @@ fn case(mode: Mode, server: Server, client: Client) -> Case {
     Case {
         kind: Kind {
             mode,
+            path: DataPath::Auto,
+            from_port_20: false,
             launcher: Launcher::Listen,
         },
         server,
@@ -226,8 +332,7 @@ fn case(mode: Mode, server: Server, client: Client) -> Case {
         style: Style::Passive,
         near: Family::V4,
         far: Family::V4,
-        told_to_take_pasv_address: false,
-        hindrance: None,
+        habit: Habit::AsItComes,
     }
 }
 
@@ -253,16 +358,27 @@ impl Case {
         self
     }
 
-    /// Tells the client to take the address of a 227 reply, where it has to be told.
-    fn told(mut self) -> Case {
-        self.told_to_take_pasv_address =
-            self.style == Style::Passive && self.client.doubts_the_pasv_address();
+    fn on(mut self, path: DataPath) -> Case {
+        self.kind.path = path;
         self
     }
 
-    fn hindered(self, why: &'static str) -> Case {
-        let hindrance = Some(why);
-        Case { hindrance, ..self }
+    fn calling_from_port_20(mut self) -> Case {
+        self.kind.from_port_20 = true;
+        self
+    }
+
+    fn told(self, habit: Habit) -> Case {
+        Case { habit, ..self }
+    }
+
+    /// Tells the client to take the address of a 227 reply, where it has to be told.
+    fn told_if_in_doubt(self) -> Case {
+        if self.style == Style::Passive && self.client.doubts_the_pasv_address() {
+            self.told(Habit::TakePasvAddress)
+        } else {
+            self
+        }
     }
 }
 
@@ -283,9 +399,10 @@ impl fmt::Display for Case {
         if self.near != self.far {
             write!(f, "_to_{}", self.far)?;
         }
-        if self.told_to_take_pasv_address {
-            f.write_str("_taking_the_227_address")?;
-        }
-        Ok(())
+        f.write_str(match self.habit {
+            Habit::AsItComes => "",
+            Habit::TakePasvAddress => "_taking_the_227_address",
+            Habit::NoExtended => "_without_epsv_and_eprt",
+        })
     }
 }

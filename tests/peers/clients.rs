@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::net::{Namespace, Result, bracketed};
+use crate::net::{Family, Namespace, Result, bracketed};
 use crate::world::{PASSWORD, SOURCES};
 
 /// An FTP client of Debian's.
@@ -20,17 +20,34 @@ pub enum Client {
     Ncftp,
     Inetutils,
     Ftplib,
+    Wget,
 }
 
 impl Client {
-    pub const ALL: [Client; 6] = [
+    pub const ALL: [Client; 7] = [
         Client::Curl,
         Client::Lftp,
         Client::Tnftp,
         Client::Ncftp,
         Client::Inetutils,
         Client::Ftplib,
+        Client::Wget,
     ];
+
+    /// Whether it has a command for that.
+    pub fn can(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Get | Operation::ResumeGet => true,
+            Operation::Put | Operation::List | Operation::ResumePut => self != Client::Wget,
+            Operation::Mirror => self == Client::Lftp,
+            Operation::AbortThenGet => self == Client::Ftplib,
+        }
+    }
+
+    /// Whether it goes over this family. ncftp knows IPv4 only.
+    pub fn speaks(self, family: Family) -> bool {
+        self != Client::Ncftp || family == Family::V4
+    }
 
     /// Whether it resumes an upload by sending what it is given to the end of the remote file (APPE), rather than finding
     /// out by itself where to go on.
@@ -44,21 +61,17 @@ impl Client {
         matches!(self, Client::Curl | Client::Ftplib)
     }
 
-    /// Why it cannot transfer in a mode where it dials the server's address but the data connection is with the gateway's.
+    /// Whether it will not transfer where it dials the server's address but the data connection is with the gateway's.
     /// curl and ftplib can be told not to mind.
-    pub fn minds_another_address(self, style: Style) -> Option<&'static str> {
-        match (self, style) {
+    pub fn minds_another_address(self, style: Style) -> bool {
+        match style {
             // "Passive mode address mismatch."
-            (Client::Tnftp | Client::Inetutils, Style::Passive) => Some(NEEDS_REDIRECT),
+            Style::Passive => matches!(self, Client::Tnftp | Client::Inetutils),
             // "Data connection … did not originate from remote server"
-            (Client::Ncftp, Style::Active) => Some("needs the kernel data path"),
-            _ => None,
+            Style::Active => self == Client::Ncftp,
         }
     }
 }
-
-/// The client dials the server's address, and will not have another in its place.
-pub const NEEDS_REDIRECT: &str = "needs the redirect data path";
 
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,6 +82,7 @@ impl fmt::Display for Client {
             Client::Ncftp => "ncftp",
             Client::Inetutils => "inetutils",
             Client::Ftplib => "ftplib",
+            Client::Wget => "wget",
         })
     }
 }
@@ -119,14 +133,23 @@ impl fmt::Display for Operation {
     }
 }
 
+/// What the client is told that it would not do by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Habit {
+    AsItComes,
+    /// To take the address that a 227 reply names (curl, ftplib).
+    TakePasvAddress,
+    /// To try neither EPSV nor EPRT (curl).
+    NoExtended,
+}
+
 /// One errand: what to do, where, and with which files.
 pub struct Errand<'a> {
     pub operation: Operation,
     pub style: Style,
     pub host: IpAddr,
     pub user: &'a str,
-    /// Take the address that a 227 reply names.
-    pub take_pasv_address: bool,
+    pub habit: Habit,
     /// The file's name in `folder`.
     pub local: &'a str,
     /// The path on the server, no slash in front.
@@ -148,6 +171,7 @@ impl Client {
             Client::Ncftp => ncftp(errand),
             Client::Inetutils => inetutils(errand),
             Client::Ftplib => ftplib(errand),
+            Client::Wget => wget(errand),
         }
         .ok_or_else(|| format!("{self} knows no {:?}", errand.operation))?;
         let stdout = if call.prints_what_it_gets {
@@ -165,7 +189,7 @@ impl Client {
             .stdin(Stdio::piped())
             .stdout(stdout)
             .stderr(transcript.try_clone().map_err(|error| error.to_string())?);
-        if errand.take_pasv_address {
+        if errand.habit == Habit::TakePasvAddress {
             command.env("TRUST_PASV", "1");
         }
         let status = spawn_and_feed(&mut command, &call.input)
@@ -243,9 +267,11 @@ fn curl(errand: &Errand<'_>) -> Option<Call> {
     if errand.style == Style::Active {
         call.args(&["--ftp-port", "-"]);
     }
-    if errand.take_pasv_address {
-        call.arg("--no-ftp-skip-pasv-ip");
-    }
+    match errand.habit {
+        Habit::AsItComes => &mut call,
+        Habit::TakePasvAddress => call.arg("--no-ftp-skip-pasv-ip"),
+        Habit::NoExtended => call.args(&["--disable-epsv", "--disable-eprt"]),
+    };
     match errand.operation {
         Operation::Get => call.args(&["--output", errand.local]),
         Operation::Put => call.args(&["--upload-file", errand.local]),
@@ -395,5 +421,31 @@ fn ftplib(errand: &Errand<'_>) -> Option<Call> {
         errand.local,
         errand.remote,
     ]);
+    Some(call)
+}
+
+fn wget(errand: &Errand<'_>) -> Option<Call> {
+    let mut call = Call::new(&[
+        "wget",
+        "--no-verbose",
+        "--debug",
+        "--tries=1",
+        "--timeout=15",
+    ]);
+    match errand.operation {
+        Operation::Get => call.args(&["--output-document", errand.local]),
+        Operation::ResumeGet => call.args(&["--continue", "--output-document", errand.local]),
+        _ => return None,
+    };
+    if errand.style == Style::Active {
+        call.arg("--no-passive-ftp");
+    }
+    call.arg(format!("--ftp-user={}", errand.user));
+    call.arg(format!("--ftp-password={PASSWORD}"));
+    call.arg(format!(
+        "ftp://{}/{}",
+        bracketed(errand.host),
+        errand.remote.replace(' ', "%20")
+    ));
     Some(call)
 }

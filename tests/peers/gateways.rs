@@ -1,22 +1,19 @@
 //! The gateways: one machine with a client behind it for each way of being sent through the proxy, built when the first
 //! trial asks for it.
 //!
-//! Only the direct gateway forwards packets. Behind any other nothing arrives that the proxy has not carried itself.
+//! Only the direct gateway, and those with `-n`, forward packets as they come. With the kernel data path a filter lets
+//! nothing pass that was not granted; behind any other gateway nothing arrives that the proxy has not carried itself.
 
 use std::fmt;
-use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::process::{Command, Stdio};
+use std::net::IpAddr;
+use std::process::Command;
 use std::sync::Mutex;
 
-use crate::net::{self, Family, GATEWAYS, Namespace, Result, bracketed};
+use crate::clients::Style;
+use crate::launch::ANY;
+use crate::net::{self, Family, Namespace, Result, bracketed};
 use crate::servers::Server;
-use crate::world::{ROOM, USER};
-
-/// Where the shipped examples expect it.
-const PROXY: &str = "/usr/local/sbin/ftp-proxy";
-const BUILT: &str = env!("CARGO_BIN_EXE_ftp-proxy");
-const SETTINGS: [&str; 3] = ["-V", "-D", "1"];
+use crate::world::USER;
 
 /// How the client comes to its server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,11 +49,40 @@ pub enum Launcher {
     Service,
 }
 
+/// Which way data is told to travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DataPath {
+    /// Nothing is said. In the transparent modes that is redirect, where the proxy is started as root.
+    Auto,
+    Relay,
+    Redirect,
+    Kernel,
+}
+
 /// What a gateway is built for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kind {
     pub mode: Mode,
+    pub path: DataPath,
+    /// With `--rewrite-source-port`.
+    pub from_port_20: bool,
     pub launcher: Launcher,
+}
+
+impl Kind {
+    /// Whether the client, who dialled the server, has its data connections with the gateway.
+    fn stands_in_openly(self) -> bool {
+        let transparent = matches!(
+            self.mode,
+            Mode::Transparent | Mode::TransparentNat | Mode::Diverted
+        );
+        transparent && self.path == DataPath::Relay
+    }
+
+    /// Whether active data must come from port 20 (RFC 959 §5.2).
+    pub fn calls_from_port_20(self) -> bool {
+        self.from_port_20 || self.launcher == Launcher::ListenAsRoot
+    }
 }
 
 impl fmt::Display for Kind {
@@ -68,6 +94,17 @@ impl fmt::Display for Kind {
             Mode::Transparent => "transparent",
             Mode::TransparentNat => "transparent_nat",
             Mode::Diverted => "diverted",
+        })?;
+        f.write_str(match self.path {
+            DataPath::Auto => "",
+            DataPath::Relay => "_relay",
+            DataPath::Redirect => "_redirect",
+            DataPath::Kernel => "_kernel",
+        })?;
+        f.write_str(if self.from_port_20 {
+            "_from_port_20"
+        } else {
+            ""
         })?;
         f.write_str(match self.launcher {
             Launcher::Listen => "",
@@ -83,12 +120,12 @@ impl fmt::Display for Kind {
 
 /// A gateway and the client's machine behind it.
 pub struct Gateway {
-    kind: Kind,
+    pub kind: Kind,
     number: u8,
     pub client: Namespace,
     own: Namespace,
     /// How many sockets listen on it.
-    listening: usize,
+    pub listening: usize,
 }
 
 /// The gateway of that kind, built now unless it was.
@@ -98,11 +135,14 @@ pub fn gateway(kind: Kind) -> Result<&'static Gateway> {
     if let Some((_, gateway)) = built.iter().find(|(of, _)| *of == kind) {
         return gateway.clone();
     }
-    let number = u8::try_from(built.len() + 1).map_err(|error| error.to_string())?;
-    assert!(
-        number <= GATEWAYS,
-        "the servers know no way to so many gateways"
-    );
+    let number = match kind.mode {
+        Mode::Direct => net::DIRECT_GATEWAY,
+        _ => {
+            net::DIRECT_GATEWAY
+                + 1
+                + u8::try_from(built.len()).map_err(|error| error.to_string())?
+        }
+    };
     let gateway = Gateway::build(kind, number)
         .map(|gateway| &*Box::leak(Box::new(gateway)))
         .map_err(|why| format!("gateway {kind}: {why}"));
@@ -124,15 +164,25 @@ impl Gateway {
         gateway.wire()?;
         match kind.mode {
             Mode::Direct => gateway.forward_packets()?,
-            Mode::Reverse => gateway.publish()?,
+            Mode::Reverse => {
+                if kind.path == DataPath::Kernel {
+                    gateway.forward_what_is_granted()?;
+                }
+                gateway.publish()?;
+            }
             Mode::Forward => gateway.serve(&["--forward"], &gateway.at(1), 21)?,
-            Mode::Transparent => gateway.redirect(&["--netfilter"])?,
+            Mode::Transparent => gateway.redirect()?,
             Mode::TransparentNat => {
                 gateway.forward_packets()?;
                 gateway.masquerade()?;
-                gateway.redirect(&["--netfilter", "-n"])?;
+                gateway.load_table()?;
+                gateway.serve(&["--netfilter", "-n"], &ANY, 8021)?;
             }
-            Mode::Diverted => gateway.divert()?,
+            Mode::Diverted => {
+                gateway.load_table_with_tproxy()?;
+                gateway.forward_packets()?;
+                gateway.serve(&["--diverted"], &ANY, 8021)?;
+            }
         }
         Ok(gateway)
     }
@@ -156,7 +206,12 @@ impl Gateway {
             );
             let outside = net::with_prefix(self.outside(family));
             ours += &format!("address add {outside} dev outside\n");
-            for host in [1, 11, 12, 13, 21, 22, 23] {
+            // Elsewhere one address, so that it is certain which of them a connection is redirected to.
+            let hosts: &[u8] = match self.kind.mode {
+                Mode::Reverse => &[1, 11, 12, 13, 21, 22, 23],
+                _ => &[1],
+            };
+            for &host in hosts {
                 let address = net::with_prefix(self.inside(family, host));
                 ours += &format!("address add {address} dev lan0\n");
             }
@@ -204,6 +259,22 @@ impl Gateway {
         }
     }
 
+    /// Whom the client must find at the other end of a data connection.
+    pub fn seen_by_client(
+        &self,
+        server: Server,
+        style: Style,
+        to_gateway: Family,
+        to_server: Family,
+    ) -> IpAddr {
+        let passed_by = self.kind.mode == Mode::TransparentNat && style == Style::Passive;
+        if self.kind.stands_in_openly() && !passed_by {
+            self.inside(to_gateway, 1)
+        } else {
+            self.way_to(server, to_gateway, to_server).0
+        }
+    }
+
     /// The address that the server must have seen the control connection come from.
     pub fn seen_by_server(&self, family: Family) -> IpAddr {
         match self.kind.mode {
@@ -232,227 +303,48 @@ impl Gateway {
         Ok(())
     }
 
-    /// Redirects what passes, by the rules that administrators are given. The super-servers are set up as they are told, too.
-    fn redirect(&mut self, way: &[&str]) -> Result<()> {
-        net::run(
-            self.own
-                .command("nft")
-                .args(["-f", &shipped("nftables.conf.example")]),
-        )?;
-        let mut command = match self.kind.launcher {
+    /// Redirects what passes, by the rules that administrators are given.
+    fn redirect(&mut self) -> Result<()> {
+        if self.kind.path == DataPath::Kernel {
+            self.forward_what_is_granted()?;
+        } else {
+            self.load_table()?;
+        }
+        match self.kind.launcher {
             Launcher::Listen | Launcher::ListenAsRoot | Launcher::Activate => {
-                return self.serve(way, &ANY, 8021);
+                self.serve(&["--netfilter"], &ANY, 8021)
             }
-            Launcher::Inetd => {
-                let mut command = self.own.command("inetd");
-                command.args(["-i", &shipped("inetd.conf.example")]);
-                command
-            }
-            Launcher::Xinetd => {
-                let mut command = self.own.command("xinetd");
-                command.args(["-dontfork", "-f", &shipped("contrib/xinetd/ftp-proxy")]);
-                command
-            }
-            Launcher::Accept => {
-                let mut command = self.own.command("setpriv");
-                command.args(AS_IN_THE_UNITS);
-                command.args(["systemd-socket-activate", "--accept", "--inetd"]);
-                let socket = "contrib/systemd/ftp-proxy.socket";
-                if !settings(socket, "BindIPv6Only=ipv6-only")?.is_empty() {
-                    // systemd-socket-activate has no option for it.
-                    self.own.sh("echo 1 >/proc/sys/net/ipv6/bindv6only")?;
-                }
-                for address in settings(socket, "ListenStream=")? {
-                    command.args(["--listen", &address]);
-                }
-                command.args(exec_start("contrib/systemd/ftp-proxy@.service")?);
-                command
-            }
-            Launcher::Service => {
-                let mut command = self.own.command("setpriv");
-                command.args(AS_IN_THE_UNITS);
-                command.args(exec_start("contrib/systemd/ftp-proxy-listen.service")?);
-                command
-            }
-        };
-        self.listening += ANY.len();
-        self.spawn(&mut command, 8021)
+            _ => self.serve_as_shipped(),
+        }
+    }
+
+    fn forward_what_is_granted(&self) -> Result<()> {
+        self.load_table_with_filter()?;
+        self.forward_packets()
     }
 
     fn forward_packets(&self) -> Result<()> {
-        self.own.sh(
+        self.sh(
             "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding",
         )
+    }
+
+    /// `program`, to be run on the gateway.
+    pub fn command(&self, program: &str) -> Command {
+        self.own.command(program)
+    }
+
+    /// Runs a line of shell on the gateway.
+    pub fn sh(&self, script: &str) -> Result<()> {
+        self.own.sh(script)
     }
 
     /// What any gateway to the Internet does for its clients.
     fn masquerade(&self) -> Result<()> {
         let rules = "table inet nat {\nchain postrouting {\ntype nat hook postrouting priority srcnat\n\
                      oifname outside masquerade\n}\n}\n";
-        net::feed(self.own.command("nft").args(["-f", "-"]), rules).map(|_| ())
+        net::feed(self.command("nft").args(["-f", "-"]), rules).map(|_| ())
     }
-
-    /// Diverts what passes, by the commented part of the same rules.
-    fn divert(&mut self) -> Result<()> {
-        let path = shipped("nftables.conf.example");
-        let example = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let uncommented = |line: &str| {
-            line.trim_start()
-                .trim_start_matches('#')
-                .trim_start()
-                .to_owned()
-        };
-        let routes: Vec<_> = example
-            .lines()
-            .map(uncommented)
-            .filter(|line| line.starts_with("ip "))
-            .collect();
-        self.own.sh(&routes.join("\n"))?;
-        let client_if = example
-            .lines()
-            .find(|line| line.starts_with("define client_if"))
-            .unwrap_or_default();
-        let chain: Vec<_> = example
-            .lines()
-            .map(uncommented)
-            .skip_while(|line| line != "chain divert {")
-            .take_while(|line| line != "}")
-            .collect();
-        let rules = format!(
-            "{client_if}\ntable inet ftp_proxy {{\n{}\n}}\n}}\n",
-            chain.join("\n")
-        );
-        net::feed(self.own.command("nft").args(["-f", "-"]), &rules)?;
-        self.serve(&["--diverted"], &ANY, 8021)
-    }
-
-    /// Has the proxy, which learns its destination in the given `way`, started at `addresses`; waits until they listen.
-    fn serve(&mut self, way: &[&str], addresses: &[IpAddr], port: u16) -> Result<()> {
-        let at: Vec<String> = addresses
-            .iter()
-            .map(|address| bracketed(*address) + &format!(":{port}"))
-            .collect();
-        let words = SETTINGS.iter().chain(way);
-        let mut command;
-        match self.kind.launcher {
-            Launcher::Listen | Launcher::ListenAsRoot => {
-                command = self.own.command(PROXY);
-                command.args(words);
-                if self.kind.launcher == Launcher::ListenAsRoot {
-                    command.args(["-u", "root"]);
-                }
-                for at in at {
-                    command.args(["--listen", &at]);
-                }
-            }
-            Launcher::Inetd => {
-                let words = words.copied().collect::<Vec<_>>().join(" ");
-                let lines = at.iter().zip(addresses).map(|(at, address)| {
-                    let tcp = if address.is_ipv6() { "tcp6" } else { "tcp" };
-                    format!("{at} stream {tcp} nowait root {PROXY} ftp-proxy {words}\n")
-                });
-                command = self.own.command("inetd");
-                command
-                    .arg("-i")
-                    .arg(self.config(port, addresses, &lines.collect::<String>())?);
-            }
-            Launcher::Xinetd => {
-                let words = words.copied().collect::<Vec<_>>().join(" ");
-                let services = addresses.iter().enumerate().map(|(index, address)| {
-                    format!(
-                        "service ftp-{index}\n{{\ntype = UNLISTED\nprotocol = tcp\nport = {port}\nbind = {address}\n\
-                         flags = {family}\nsocket_type = stream\nwait = no\nuser = root\nserver = {PROXY}\n\
-                         server_args = {words}\n}}\n",
-                        family = if address.is_ipv6() { "IPv6" } else { "IPv4" },
-                    )
-                });
-                command = self.own.command("xinetd");
-                command.args(["-dontfork", "-f"]);
-                command.arg(self.config(port, addresses, &services.collect::<String>())?);
-            }
-            Launcher::Accept | Launcher::Activate | Launcher::Service => {
-                command = self.own.command("systemd-socket-activate");
-                if self.kind.launcher == Launcher::Accept {
-                    command.args(["--accept", "--inetd"]);
-                }
-                for at in at {
-                    command.args(["--listen", &at]);
-                }
-                command.arg(PROXY).args(words);
-            }
-        }
-        self.listening += addresses.len();
-        self.spawn(&mut command, port)
-    }
-
-    /// Writes a super-server's configuration for the proxy at `addresses`; its path.
-    fn config(&self, port: u16, addresses: &[IpAddr], lines: &str) -> Result<String> {
-        let path = format!("{ROOM}/{}-{}-{port}.conf", self.kind, addresses[0]);
-        fs::write(&path, lines).map_err(|error| format!("{path}: {error}"))?;
-        Ok(path)
-    }
-
-    /// Nobody ends it: it ends with the namespaces.
-    fn spawn(&self, command: &mut Command, port: u16) -> Result<()> {
-        let path = format!("{ROOM}/log/{}-{}.output", self.kind, self.listening);
-        let output = fs::File::create(&path).map_err(|error| format!("{path}: {error}"))?;
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().map_err(|error| error.to_string())?)
-            .stderr(output)
-            .spawn()
-            .map_err(|error| format!("{command:?}: {error}"))?;
-        net::wait_for_listeners(&mut child, port, self.listening).map_err(|why| {
-            format!(
-                "{command:?}: {why}\n{}",
-                fs::read_to_string(&path).unwrap_or_default()
-            )
-        })
-    }
-}
-
-const ANY: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-];
-
-/// What the units in contrib/systemd/ take from the proxy: setpriv(1) can do the part of it that is about rights.
-const AS_IN_THE_UNITS: [&str; 5] = [
-    "--reuid=proxy",
-    "--regid=proxy",
-    "--clear-groups",
-    "--bounding-set=-all",
-    "--no-new-privs",
-];
-
-/// A file that is shipped for administrators.
-fn shipped(path: &str) -> String {
-    format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The values of the lines of the unit `path` that begin with `key`.
-fn settings(path: &str, key: &str) -> Result<Vec<String>> {
-    let unit = fs::read_to_string(shipped(path)).map_err(|error| format!("{path}: {error}"))?;
-    Ok(unit
-        .lines()
-        .filter_map(|line| line.strip_prefix(key))
-        .map(str::to_owned)
-        .collect())
-}
-
-/// The words that a unit starts.
-fn exec_start(path: &str) -> Result<Vec<String>> {
-    let line = settings(path, "ExecStart=")?.concat();
-    Ok(line
-        .trim_start_matches('-')
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect())
-}
-
-/// Puts the proxy where the examples expect it. Nothing else of this machine is needed from there.
-pub fn install() -> std::io::Result<()> {
-    fs::copy(BUILT, PROXY).map(|_| ())
 }
 
 /// The inside host number at which a server's address is published.

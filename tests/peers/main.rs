@@ -4,8 +4,10 @@
 mod cases;
 mod clients;
 mod gateways;
+mod launch;
 mod net;
 mod servers;
+mod table;
 mod trial;
 mod world;
 
@@ -16,7 +18,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> std::io::Result<ExitCode> {
     let mut arguments = Arguments::from_args();
-    let hindrance = world::hindrance();
+    let hindrance = world::hindrance().or_else(world::lacks_peers);
     if !arguments.list && !world::is_inside() {
         match &hindrance {
             None => return world::enter(),
@@ -28,7 +30,7 @@ fn main() -> std::io::Result<ExitCode> {
     }
     if world::is_inside() {
         world::keep_log()?;
-        gateways::install()?;
+        launch::install()?;
     }
     // The peers wait for one another more than they compute.
     arguments.test_threads.get_or_insert(6);
@@ -39,11 +41,8 @@ fn main() -> std::io::Result<ExitCode> {
 }
 
 fn trial(case: cases::Case, hindered: bool) -> Trial {
-    let trial = Trial::test(case.to_string(), move || {
+    Trial::test(case.to_string(), move || {
         trial::run(&case).map_err(Failed::from)
-    });
-    match case.hindrance {
-        Some(why) => trial.with_ignored_flag(true).with_kind(why),
-        None => trial.with_ignored_flag(hindered),
-    }
+    })
+    .with_ignored_flag(hindered)
 }

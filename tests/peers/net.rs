@@ -15,8 +15,9 @@ use std::time::Duration;
 /// What went wrong, told to whoever reads the trial's failure.
 pub type Result<T> = std::result::Result<T, String>;
 
-/// How many gateways the servers know a way back to.
-pub const GATEWAYS: u8 = 15;
+/// The gateway whose clients the servers know a way back to: it forwards packets as they come. Behind any other a server
+/// can only answer the gateway, so that whatever works there came from the gateway's own address.
+pub const DIRECT_GATEWAY: u8 = 1;
 
 /// The family of an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

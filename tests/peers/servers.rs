@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::net::{self, Family, GATEWAYS, Namespace, Result};
+use crate::net::{self, Family, Namespace, Result};
 use crate::world::{ROOM, SERVED};
 
 /// An FTP server of Debian's.
@@ -72,13 +72,11 @@ impl Server {
             let address = net::with_prefix(self.address(family));
             batch += &format!("address add {address} dev eth0\n");
         }
-        for gateway in 1..=GATEWAYS {
-            for family in [Family::V4, Family::V6] {
-                let clients =
-                    net::with_prefix(net::inside(family, gateway, 0)).replace(" nodad", "");
-                let via = net::outside(family, net::gateway_host(gateway));
-                batch += &format!("route add {clients} via {via}\n");
-            }
+        for family in [Family::V4, Family::V6] {
+            let clients =
+                net::with_prefix(net::inside(family, net::DIRECT_GATEWAY, 0)).replace(" nodad", "");
+            let via = net::outside(family, net::gateway_host(net::DIRECT_GATEWAY));
+            batch += &format!("route add {clients} via {via}\n");
         }
         machine.ip(&batch)?;
         Ok(machine)

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cases::{Case, Matter};
-use crate::clients::{self, Operation, Style};
-use crate::gateways::{self, Gateway, Launcher, Mode};
+use crate::clients::{self, Client, Operation, Style};
+use crate::gateways::{self, Gateway};
 use crate::net::{self, Result};
 use crate::world::{self, ROOM, SERVED};
 
@@ -43,7 +43,7 @@ fn attempt(case: &Case, folder: &Path) -> Result<()> {
         style: case.style,
         host,
         user: &user,
-        take_pasv_address: case.told_to_take_pasv_address,
+        habit: case.habit,
         local: "local",
         remote: &remote,
         folder,
@@ -153,30 +153,28 @@ fn equal(what: &str, seen: usize, expected: usize) -> Result<()> {
     Err(format!("{what}: {seen}, not {expected}"))
 }
 
-/// Python's client tells the other ends of its data connections. They must be the host the client was sent to: the server
-/// itself or the gateway in its place; in the transparent modes the gateway stands in by the address of its inside. A proxy
-/// that stays root calls from port 20 (RFC 959 §5.2).
+/// Python's client tells the other ends of its data connections. Only where the gateway relays for a client who knows
+/// nothing of it may that be anybody but the host that the client has dialled.
+///
+/// Whom the server saw needs no look: it knows no way to the clients (see [`net::DIRECT_GATEWAY`]), and all three servers
+/// want data connections to be with the host of the control connection.
 fn check_who_was_at_the_data_connection(case: &Case, gateway: &Gateway, said: &str) -> Result<()> {
-    let host = match (case.kind.mode, case.style) {
-        (Mode::Transparent | Mode::Diverted, _) | (Mode::TransparentNat, Style::Active) => {
-            gateway.inside(case.near, 1)
-        }
-        _ => gateway.way_to(case.server, case.near, case.far).0,
-    };
-    for peer in said
+    let host = gateway.seen_by_client(case.server, case.style, case.near, case.far);
+    let peers: Vec<_> = said
         .lines()
         .filter_map(|line| line.strip_prefix("data peer "))
-    {
+        .collect();
+    if case.client == Client::Ftplib && peers.is_empty() {
+        return Err("nobody was at the data connection".to_owned());
+    }
+    for peer in peers {
         let (address, port) = peer.split_once(' ').unwrap_or_default();
         if address != host.to_string() {
             return Err(format!(
                 "the data connection was with {address}, not {host}"
             ));
         }
-        if case.kind.launcher == Launcher::ListenAsRoot
-            && case.style == Style::Active
-            && port != "20"
-        {
+        if case.kind.calls_from_port_20() && case.style == Style::Active && port != "20" {
             return Err(format!("the data connection came from port {port}, not 20"));
         }
     }

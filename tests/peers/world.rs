@@ -36,9 +36,6 @@ pub fn hindrance() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("needs root, for namespaces and port 21".to_owned());
     }
-    if !Path::new(PACKAGES).join(".packages").exists() {
-        return Some("needs the peers' packages: run tests/setup/peers".to_owned());
-    }
     let probe = Command::new("unshare")
         .args(["--mount", "--net", "true"])
         .output();
@@ -50,6 +47,12 @@ pub fn hindrance() -> Option<String> {
         )),
         Err(error) => Some(format!("needs unshare(1): {error}")),
     }
+}
+
+/// What keeps real peers from being started there, if anything does.
+pub fn lacks_peers() -> Option<String> {
+    let there = Path::new(PACKAGES).join(".packages").exists();
+    (!there).then(|| "needs the peers' packages: run tests/setup/peers".to_owned())
 }
 
 /// Runs this program again inside a new world, and answers as it did.

@@ -135,6 +135,7 @@ impl<'a> Stage<'a> {
             "unopened" => DataEnd::Unopened,
             "client unreachable" => DataEnd::ClientUnreachable,
             "broken" => DataEnd::Broken,
+            "elsewhere" => DataEnd::Elsewhere,
             "silence" => {
                 self.session.server_is_silent();
                 self.session.abor_is_unanswered();

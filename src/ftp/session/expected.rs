@@ -95,6 +95,8 @@ pub(super) enum Data {
         server: bool,
     },
     Failed(DataEnd),
+    /// Prepared, and carried by somebody who does not say how it fares.
+    Elsewhere,
 }
 
 impl Data {
@@ -113,8 +115,9 @@ impl Data {
     }
 
     /// The state after a transfer's final reply: after a refusal, a connection that nobody used can serve the next.
-    pub(super) fn after_reply(self, code: u16) -> Self {
-        if code >= 300 && self == Data::READY {
+    pub(super) fn after_reply(self, code: u16, begun: bool) -> Self {
+        let unused = self == Data::READY || self == Data::Elsewhere && !begun;
+        if code >= 300 && unused {
             self
         } else {
             Data::None

@@ -79,7 +79,7 @@ impl Session {
         let for_it = matches!(code, 100..=199 | 225 | 226 | 250 | 400..);
         if only_transfers && !for_it && abor + 1 < self.outstanding.len() {
             self.outstanding.drain(..=abor);
-            self.data = Data::None;
+            self.leave(Data::None);
             self.give_own();
         }
     }
@@ -108,13 +108,17 @@ impl Session {
         };
         if code >= 200 {
             self.flowing = true;
-            let after = self.data.after_reply(code);
-            let text = match std::mem::replace(&mut self.data, after) {
+            let begun = matches!(expected, Expected::Transfer { begun: true, .. });
+            let after = self.data.after_reply(code, begun);
+            let text = match self.data {
                 Data::Failed(end) if code < 300 => end.contradicts_success(),
                 _ => None,
             };
-            if let Some(text) = text {
+            if text.is_some() {
                 *expected = Expected::Swallow;
+            }
+            self.leave(after);
+            if let Some(text) = text {
                 self.say(text);
             }
         }

@@ -1,0 +1,164 @@
+//! The small hand that stays privileged when a session gives up root (docs/trust.md).
+//!
+//! A session that wants grants of the packet filter, or data connections from port 20, starts one process before it
+//! drops its rights, and asks it through a pair of sockets. That process knows who the client and the server are, takes
+//! three requests of one fixed length, and makes addresses and rules itself. It ends with the session, however that ends,
+//! and takes its grant away.
+
+#![forbid(unsafe_code)]
+
+mod cage;
+pub mod filter;
+mod hand;
+#[cfg_attr(target_os = "linux", path = "here/linux.rs")]
+#[cfg_attr(
+    any(
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "macos",
+        target_os = "netbsd"
+    ),
+    path = "here/pf.rs"
+)]
+#[cfg_attr(target_os = "openbsd", path = "here/openbsd.rs")]
+#[cfg_attr(
+    not(any(
+        target_os = "linux",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    )),
+    path = "here/none.rs"
+)]
+mod here;
+#[cfg(target_os = "linux")]
+mod nft;
+pub mod pf;
+mod request;
+mod rights;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::unistd::getpid;
+use socket2::Socket;
+
+use self::hand::Hand;
+pub use self::here::{PF, check};
+use self::request::{ANSWER, Answer, Request};
+pub use self::request::{Wanted, Way};
+pub use self::rights::Rights;
+use crate::log::Log;
+use crate::options::RuleOptions;
+use crate::privs::Root;
+use crate::signals;
+use crate::sys::fork::spawn_alone;
+use crate::sys::passing;
+
+/// How long the broker may take: it waits for the packet filter, twice at most.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// A session's way to its broker. Dropping it ends the broker.
+#[derive(Debug)]
+pub struct Broker {
+    socket: UnixStream,
+}
+
+impl Broker {
+    /// Starts the broker of the session that this process is about to be.
+    ///
+    /// # Errors
+    /// No process or descriptor is to be had: the session cannot have what it needs the broker for.
+    pub fn start(
+        rights: Rights,
+        rules: &RuleOptions,
+        root: &Root,
+        log: &Log,
+    ) -> io::Result<Broker> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_read_timeout(Some(PATIENCE))?;
+        let session = getpid();
+        // A handler of the session's must not run in the broker, where the pipe that it writes to is something else.
+        signals::hold()?;
+        let child = spawn_alone(&theirs, |socket| {
+            let log = log.another();
+            let life = socket
+                .map_err(|error| error.to_string())
+                .and_then(|socket| Hand::new(socket, rights, rules, session, root, &log));
+            match life {
+                Ok(hand) => hand.serve(),
+                Err(why) => {
+                    log.error(format_args!("broker: cannot begin: {why}"));
+                    1
+                }
+            }
+        });
+        signals::release()?;
+        let child = child?;
+        log.debug(1, format_args!("broker is process {child}"));
+        Ok(Broker { socket: ours })
+    }
+
+    /// Has the packet filter let this data connection through, in place of any before.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`]: another session has the same; try another port. Any other: there will be no such data
+    /// connection.
+    pub fn grant(&self, wanted: &Wanted) -> io::Result<()> {
+        self.ask(&Request::Grant(*wanted)).map(drop)
+    }
+
+    /// Has it let nothing through any more.
+    ///
+    /// # Errors
+    /// The broker is gone, or the packet filter refuses.
+    pub fn revoke(&self) -> io::Result<()> {
+        self.ask(&Request::Revoke).map(drop)
+    }
+
+    /// A socket that has begun to connect from port 20 to this port of the client's; poll it for writing, then
+    /// ask for its error.
+    ///
+    /// # Errors
+    /// As connect(2) and bind(2).
+    pub fn dial(&self, port: u16) -> io::Result<Socket> {
+        let socket = self.ask(&Request::Dial { port })?;
+        socket.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    fn ask(&self, request: &Request) -> io::Result<Option<Socket>> {
+        let gone = |_| io::Error::other("the broker is gone, see its last line in the log");
+        (&self.socket).write_all(&request.encode()).map_err(gone)?;
+        let mut bytes = [0; ANSWER];
+        // In one piece, as it was sent: nothing of this size is ever cut.
+        let (length, with) = loop {
+            match passing::receive(&self.socket, &mut bytes) {
+                Err(error) if error.raw_os_error() == Some(Errno::EINTR as i32) => {}
+                received => break received.map_err(gone)?,
+            }
+        };
+        if length != ANSWER {
+            return Err(gone(io::ErrorKind::UnexpectedEof.into()));
+        }
+        match Answer::decode(&bytes) {
+            Answer::Done => Ok(with.map(Socket::from)),
+            Answer::Taken => Err(io::ErrorKind::AddrInUse.into()),
+            Answer::Failed(errno) => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+}
+
+/// Why the packet filter will not have grants, and what to do about it: one clause for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking(pub String);
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,46 @@
+//! Where data connections may come from and go to.
+
+use std::net::SocketAddr;
+
+use crate::broker::{Wanted, Way};
+use crate::endpoint::PortRange;
+use crate::net::SourcePort;
+
+/// The addresses of a session's data connections. Ports of these addresses are of no meaning.
+#[derive(Clone, Copy, Debug)]
+pub struct Legs {
+    /// The client, as its control connection shows it.
+    pub client: SocketAddr,
+    /// Our address as the client knows it: passive data connections come here.
+    pub facing_client: SocketAddr,
+    /// Source address of active data connections.
+    pub source_to_client: SocketAddr,
+    /// Source port of active data connections.
+    pub source_port: SourcePort,
+    /// The server, as its control connection shows it; meaningless before there is one.
+    pub server: SocketAddr,
+    /// Our address as the server knows it: active data connections come here, passive ones leave from here.
+    pub facing_server: SocketAddr,
+    /// The ports that we listen at and dial from.
+    pub ports: PortRange,
+}
+
+impl Legs {
+    /// Data goes to this server from now on; our address as it knows us is `facing_server`.
+    pub fn reach(&mut self, server: SocketAddr, facing_server: SocketAddr) {
+        self.server = server;
+        self.facing_server = facing_server;
+    }
+
+    /// What the broker has to know of a data connection between these.
+    #[must_use]
+    pub fn wanted(&self, way: Way, announced: u16, real: u16) -> Wanted {
+        Wanted {
+            way,
+            announced,
+            real,
+            server: self.server.ip(),
+            facing_server: self.facing_server.ip(),
+        }
+    }
+}

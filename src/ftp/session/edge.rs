@@ -1,0 +1,172 @@
+//! The edge's half: what it answers to what the session wants done, how data fares, and what to wait for.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::super::Side;
+#[cfg(doc)]
+use super::super::action::Action;
+use super::super::action::{DataEnd, End, NOT_OPENED};
+use super::super::addr::{EprtArgument, PortArgument};
+use super::Session;
+use super::expected::{Data, Expected, Extent, Parked};
+
+/// What a client hears for whom nobody can listen: neither PORT nor PASV may be answered with a 4xx (RFC 959 §5.4).
+const NO_PORT: &[u8] = b"500 No data connection is to be had now; try again.\r\n";
+
+impl Session {
+    /// Answers [`Action::Prepare`]: somebody listens at `at`, on an address that the dialling peer can reach.
+    pub fn prepared(&mut self, at: SocketAddr) {
+        match self.parked.take() {
+            Some(Parked::Active { extended }) => {
+                self.data = Data::READY;
+                self.flowing = false;
+                // The client's own verb where the families allow it; PORT is what every IPv4 server knows.
+                let line = match at {
+                    SocketAddr::V4(at) if !(extended && self.terms.client.is_ipv4()) => {
+                        format!("PORT {}\r\n", PortArgument(at))
+                    }
+                    at => format!("EPRT {}\r\n", EprtArgument(at)),
+                };
+                self.ask(line.into_bytes(), Expected::Active);
+            }
+            Some(Parked::Passive { asked }) => {
+                self.data = Data::READY;
+                self.flowing = false;
+                let line = match (asked, at) {
+                    (Extent::Pasv, SocketAddr::V4(at)) => {
+                        format!("227 Entering Passive Mode ({})\r\n", PortArgument(at))
+                    }
+                    (Extent::Pasv, SocketAddr::V6(_)) => {
+                        "502 Passive mode is for IPv4; use EPSV.\r\n".to_owned()
+                    }
+                    (Extent::Epsv, at) => {
+                        format!("229 Entering Extended Passive Mode (|||{}|)\r\n", at.port())
+                    }
+                };
+                self.answer(line.as_bytes());
+            }
+            other => self.parked = other,
+        }
+    }
+
+    /// Answers [`Action::Prepare`]: nobody can.
+    pub fn unprepared(&mut self) {
+        match self.parked.take() {
+            Some(Parked::Active { .. }) => {
+                self.own(NO_PORT);
+            }
+            Some(Parked::Passive { .. }) => {
+                self.answer(NO_PORT);
+            }
+            other => self.parked = other,
+        }
+    }
+
+    /// Answers [`Action::Dial`]: the server at `server` has accepted; its greeting will come.
+    pub fn connected(&mut self, server: IpAddr) {
+        if let Some(Parked::Dial(login)) = self.parked.take() {
+            self.server = Some(server);
+            self.outstanding.push_back(Expected::Hidden(login));
+        }
+    }
+
+    /// Answers [`Action::Dial`]: no such server, or none that answers. The session ends (RFC 959 §4.2.2, 421).
+    pub fn unreachable(&mut self, why: &str) {
+        if let Some(Parked::Dial(_)) = self.parked.take() {
+            self.say(format!("421 {why}\r\n").as_bytes());
+            self.end(End::NoServer);
+        }
+    }
+
+    /// Answers [`Action::Dial`]: this server is not for this client, who may name another.
+    pub fn forbidden(&mut self, why: &str) {
+        if let Some(Parked::Dial(_)) = self.parked.take() {
+            self.say(format!("530 {why}\r\n").as_bytes());
+        }
+    }
+
+    /// Says how the data connection fares that was prepared last. The first failure stays, and so does a delivery
+    /// that was all the transfer needed.
+    pub fn data_ended(&mut self, end: DataEnd) {
+        let done = self
+            .transfer()
+            .is_some_and(|direction| !self.data.is_under_way(direction));
+        match (&mut self.data, end) {
+            (Data::Ready { client, .. }, DataEnd::Delivered(Side::Client)) => *client = true,
+            (Data::Ready { server, .. }, DataEnd::Delivered(Side::Server)) => *server = true,
+            (Data::Ready { .. }, DataEnd::Elsewhere) => self.data = Data::Elsewhere,
+            (Data::Ready { .. }, end) if !done => self.data = Data::Failed(end),
+            _ => {}
+        }
+    }
+
+    /// A data connection failed, and the transfer's own answer is still to come: if it does not come within a few
+    /// seconds, call [`Session::server_is_silent`].
+    #[must_use]
+    pub fn awaits_verdict(&self) -> bool {
+        let transfer = matches!(self.outstanding.front(), Some(Expected::Transfer { .. }));
+        transfer && matches!(self.data, Data::Failed(_)) && !self.replies.is_open()
+    }
+
+    /// The edge has waited long enough for the server's word on a data connection that failed: the client gets ours,
+    /// and the server's, should it come, is dropped.
+    pub fn server_is_silent(&mut self) {
+        let (true, Data::Failed(end)) = (self.awaits_verdict(), self.data) else {
+            return;
+        };
+        if let Some(front) = self.outstanding.front_mut() {
+            *front = Expected::Swallow;
+        }
+        self.data = Data::None;
+        self.say(end.contradicts_success().unwrap_or(NOT_OPENED));
+    }
+
+    /// Commands wait behind an ABOR that the server has not answered: if it does not within a moment, call
+    /// [`Session::abor_is_unanswered`].
+    #[must_use]
+    pub fn awaits_abor(&self) -> bool {
+        let pending = |e: &Expected| matches!(e, Expected::Abor { given_up: false });
+        !self.from_client.is_empty() && self.outstanding.iter().any(pending)
+    }
+
+    /// The server does not answer ABOR, or not yet: the commands behind it go on.
+    pub fn abor_is_unanswered(&mut self) {
+        for expected in &mut self.outstanding {
+            if let Expected::Abor { given_up } = expected {
+                *given_up = true;
+            }
+        }
+    }
+
+    /// The server has said that the transfer is done, and the client will hear it when its data is. If no data
+    /// connection has been made, say so by [`DataEnd::Unopened`] after a moment.
+    #[must_use]
+    pub fn holds_reply(&self) -> bool {
+        self.holding
+    }
+
+    /// A transfer has been asked for, and its final reply has not been given.
+    #[must_use]
+    pub fn is_transferring(&self) -> bool {
+        self.transfer().is_some()
+    }
+
+    /// A transfer is under way whose bytes nobody sees: silence means nothing.
+    #[must_use]
+    pub fn data_moves_unseen(&self) -> bool {
+        let begun = |e: &Expected| matches!(e, Expected::Transfer { begun: true, .. });
+        self.data == Data::Elsewhere && self.outstanding.iter().any(begun)
+    }
+
+    /// The client will say no more, so nobody but a working server keeps the session going.
+    #[must_use]
+    pub fn is_winding_up(&self) -> bool {
+        self.client_closed
+    }
+
+    /// Whether data may be written to the client: it has been told that the transfer begins.
+    #[must_use]
+    pub fn data_may_flow(&self) -> bool {
+        self.flowing
+    }
+}

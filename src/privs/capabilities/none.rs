@@ -1,0 +1,14 @@
+//! Systems on which root is all or nothing.
+
+use super::{Needs, Root};
+use crate::error::Error;
+
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it can fail")]
+pub(super) fn keep(root: &Root, _: Needs) -> Result<Root, Error> {
+    Ok(root.clone())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it can fail")]
+pub(super) fn give_up() -> Result<(), Error> {
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Sessions that do not come about.
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use crate::destination::{self, Unreachable};
+use crate::endpoint::HostPort;
+use crate::error::Error;
+use crate::nat::{NatError, Redirected};
+use crate::net;
+
+/// A session that does not come about: what the client hears after 421, and the operator.
+pub(super) struct Refusal(pub(super) &'static str, pub(super) Error);
+
+/// The client hears why there is no session (RFC 959 §5.4: 421 may be the greeting).
+pub(super) fn turn_away(mut client: &TcpStream, Refusal(reply, error): Refusal) -> Error {
+    let _ = client.write_all(format!("421 {reply}\r\n").as_bytes()); // gone already: nobody to tell
+    net::farewell(client);
+    error
+}
+
+/// Whoever only knocks, as scanners do, is nothing for the operator to mend.
+pub(super) fn gone(error: &io::Error) -> Error {
+    Error::Peer(format!("the client has gone: {error}"))
+}
+
+pub(super) fn fault(error: Error) -> Refusal {
+    Refusal("The proxy is in trouble.", error)
+}
+
+pub(super) fn resolve(server: &HostPort) -> Result<Vec<SocketAddr>, Refusal> {
+    destination::resolve(server).map_err(|why| unreachable(&why))
+}
+
+pub(super) fn unreachable(why: &Unreachable) -> Refusal {
+    Refusal(why.reply(), Error::NoHost(why.to_string()))
+}
+
+pub(super) fn refused(ends: &Redirected, why: &Unreachable) -> Refusal {
+    Refusal(
+        why.reply(),
+        Error::Protocol(format!("refused {}: {why}", ends.client)),
+    )
+}
+
+pub(super) fn no_destination(ends: &Redirected, why: &NatError) -> Refusal {
+    let text = format!("refused {} at {}: {why}", ends.client, ends.proxy);
+    match why {
+        NatError::NotRedirected(_) => Refusal(
+            "This connection was not redirected; no server is known.",
+            Error::Protocol(text),
+        ),
+        NatError::Ambiguous => fault(Error::Protocol(text)),
+        NatError::Unavailable(_) | NatError::System(_) => fault(Error::Unavailable(text)),
+    }
+}

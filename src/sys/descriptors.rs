@@ -1,0 +1,59 @@
+//! Closing whatever is open, for a process that is to have nothing of its parent's.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+
+#[cfg_attr(target_os = "linux", path = "descriptors/close_range.rs")]
+#[cfg_attr(
+    any(
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "illumos",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "solaris"
+    ),
+    path = "descriptors/closefrom.rs"
+)]
+#[cfg_attr(
+    not(any(
+        target_os = "linux",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "illumos",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "solaris"
+    )),
+    path = "descriptors/each.rs"
+)]
+mod here;
+
+/// The first number behind standard error.
+const FIRST: RawFd = 3;
+
+/// Closes everything but 0, 1, 2 and `kept`, which is descriptor 3 from now on. Only for a new process that will never
+/// use what its parent had open.
+pub(super) fn keep_only(kept: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: dup2 puts a descriptor of the same socket in place of whatever had this number; in this process nobody
+    // will use the former owner's.
+    Errno::result(unsafe { libc::dup2(kept.as_raw_fd(), FIRST) })?;
+    // SAFETY: no memory is involved.
+    Errno::result(unsafe { libc::fcntl(FIRST, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    here::close_from(FIRST + 1);
+    // SAFETY: the number is open, and the line above leaves nobody else who would use it.
+    Ok(unsafe { OwnedFd::from_raw_fd(FIRST) })
+}
+
+/// One by one, as many as a process may have.
+#[allow(dead_code, reason = "where the system cannot do it at once")]
+fn close_each_from(first: RawFd) {
+    // SAFETY: no memory is involved.
+    let limit = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) };
+    for fd in first..RawFd::try_from(limit).unwrap_or(RawFd::MAX) {
+        // SAFETY: closing a number that is not open changes nothing, and none of these is used again.
+        unsafe { libc::close(fd) };
+    }
+}
