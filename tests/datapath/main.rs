@@ -1,0 +1,150 @@
+//! The redirect and kernel data paths with a real packet filter, on machines made of network namespaces. Client and server
+//! do exactly as they are told, and say whom they see. Without root every trial is ignored and says so.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
+#[path = "../peers/net.rs"]
+mod net;
+#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
+#[path = "../peers/world.rs"]
+mod world;
+
+mod addresses;
+mod broker;
+mod crowd;
+mod ends;
+mod gateway;
+mod grants;
+mod processes;
+mod start;
+mod talk;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use gateway::Setting;
+
+/// A claim, and what shows it.
+type Claim<F> = (&'static str, F);
+
+/// Functions as claims, under their own names.
+macro_rules! claims {
+    ($type:ty; $($room:ident :: $claim:ident),+ $(,)?) => { [$((stringify!($claim), $room::$claim as $type)),+] };
+}
+
+/// Of both data paths, in both families.
+const OF_BOTH: [Claim<fn(Setting)>; 22] = claims![
+    fn(Setting);
+    addresses::passive_data_is_with_the_address_that_was_dialled,
+    addresses::active_data_comes_from_the_address_that_was_dialled,
+    addresses::active_data_comes_from_port_20_on_request,
+    addresses::the_server_sees_the_address_that_was_given_for_it,
+    crowd::twenty_sessions_at_once_all_complete,
+    ends::a_session_leaves_nothing_behind,
+    ends::a_killed_session_leaves_no_grant,
+    ends::a_grant_goes_with_its_session_however_that_ends,
+    ends::a_listening_proxy_has_no_child_left,
+    ends::data_ends_at_the_gateway_in_redirect_only,
+    grants::transfers_follow_one_another_in_a_session,
+    grants::a_second_client_cannot_use_anothers_grant,
+    grants::a_grant_is_for_one_connection,
+    grants::a_second_pasv_takes_the_first_ones_grant_away,
+    grants::a_refused_transfer_keeps_the_passive_port_for_the_next,
+    grants::a_refused_transfer_keeps_the_active_port_for_the_next,
+    grants::a_transfer_can_be_aborted_and_the_next_one_works,
+    grants::a_table_that_is_loaded_anew_serves_on,
+    grants::a_table_that_has_gone_costs_only_the_transfer,
+    broker::the_broker_holds_nothing_but_its_own,
+    broker::the_broker_may_bind_port_20_only_on_request,
+    broker::a_session_without_its_broker_goes_on,
+];
+
+/// Of the kernel data path alone, in both families.
+const OF_KERNEL: [Claim<fn(Setting)>; 1] =
+    claims![fn(Setting); ends::a_transfer_that_rests_is_not_idle];
+
+/// Those that wait for half a minute: once each.
+const SLOW: [Claim<fn(Setting)>; 2] = claims![
+    fn(Setting);
+    ends::what_a_killed_session_and_a_killed_broker_leave_expires,
+    grants::a_grant_waits_for_its_connection,
+];
+
+/// Of starting, where nothing depends on path or family.
+const STARTS: [Claim<fn()>; 9] = claims![
+    fn();
+    start::a_missing_table_ends_the_program_with_the_line_to_run,
+    start::a_table_that_lacks_a_set_ends_the_program,
+    start::auto_relays_without_a_table_and_says_why,
+    start::without_the_right_to_it_the_program_ends,
+    start::auto_relays_without_the_right_to_more_and_says_why,
+    start::a_capability_is_enough_in_place_of_root,
+    start::between_the_families_the_kernel_path_relays_and_says_why,
+    start::no_broker_is_started_where_nothing_needs_one,
+    start::relayed_active_data_comes_from_port_20_without_root,
+];
+
+fn main() -> std::io::Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    let hindrance = world::hindrance().or_else(gateway::hindrance);
+    if !arguments.list && !world::is_inside() {
+        match &hindrance {
+            None => return world::enter(),
+            Some(why) => writeln!(
+                std::io::stderr(),
+                "tests/datapath: every trial is ignored: {why}"
+            )?,
+        }
+    }
+    if world::is_inside() {
+        world::keep_log()?;
+        gateway::install()?;
+    }
+    // They wait more than they compute, some of them for half a minute.
+    arguments.test_threads.get_or_insert(10);
+    let trials = trials()
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(hindrance.is_some()));
+    Ok(libtest_mimic::run(&arguments, trials.collect()).exit_code())
+}
+
+fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let mut add = |setting: Setting, claims: &[Claim<fn(Setting)>]| {
+        for &(name, claim) in claims {
+            let show = move || {
+                claim(setting);
+                Ok(())
+            };
+            trials.push(Trial::test(format!("{setting}/{name}"), show));
+        }
+    };
+    // First, so that the others run meanwhile.
+    add(Setting::KERNEL_V4, &SLOW[..1]);
+    add(Setting::REDIRECT_V6, &SLOW[..1]);
+    add(Setting::KERNEL_V6, &SLOW[1..]);
+    add(Setting::REDIRECT_V4, &SLOW[1..]);
+    for setting in Setting::ALL {
+        add(setting, &OF_BOTH);
+    }
+    for setting in [Setting::KERNEL_V4, Setting::KERNEL_V6] {
+        add(setting, &OF_KERNEL);
+    }
+    for (name, show) in STARTS {
+        let show = move || {
+            show();
+            Ok(())
+        };
+        trials.push(Trial::test(format!("start/{name}"), show));
+    }
+    trials
+}
