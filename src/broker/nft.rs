@@ -212,9 +212,8 @@ impl Nft {
     /// What is granted and still there. A batch that fails costs the kernel some ten milliseconds, so the first element
     /// is asked for, which the connection uses up; the others have gone only if they have not been renewed since.
     fn left(&mut self) -> Result<Vec<Element>, Errno> {
-        let granted = std::mem::take(&mut self.granted);
         let mut left = Vec::new();
-        for (place, element) in granted.into_iter().enumerate() {
+        for (place, element) in self.granted.clone().into_iter().enumerate() {
             let sure = place > 0 && !self.used;
             if sure || self.has(&element)? {
                 left.push(element);
@@ -261,6 +260,9 @@ impl Filter for Nft {
                 self.replace(&left, Vec::new())?;
                 Err(match errno {
                     Errno::EEXIST => io::ErrorKind::AddrInUse.into(),
+                    Errno::ENOENT => io::Error::other(
+                        "table inet ftp_proxy has gone: run nft -f nftables.conf.example",
+                    ),
                     other => other.into(),
                 })
             }

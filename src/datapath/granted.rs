@@ -10,6 +10,9 @@ use crate::log::Log;
 /// former, which is cheaper than to take that away first; and it can be used by nobody but the same two hosts.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Ports that are tried before the packet filter is believed to be in our way.
+pub(super) const TRIES: u32 = 16;
+
 /// At most one grant at a time.
 #[derive(Debug)]
 pub(super) struct Granted {

@@ -6,15 +6,12 @@ use std::time::Instant;
 
 use socket2::Socket;
 
-use super::granted::Granted;
+use super::granted::{Granted, TRIES};
 use super::{DataPath, Legs, Ready, Totals, Watch};
 use crate::broker::{Broker, Way};
 use crate::ftp::{DataEnd, DataPlan};
 use crate::log::Log;
 use crate::net;
-
-/// Ports that are tried before the packet filter is believed to be in our way.
-const TRIES: u32 = 16;
 
 /// One grant at a time, and a port of ours that nobody else can have meanwhile.
 pub struct Kernel<'a> {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::granted::Granted;
+use super::granted::{Granted, TRIES};
 use super::{DataPath, Ready, Relayed, Totals, Watch};
 use crate::broker::{Broker, Way};
 use crate::ftp::{DataEnd, DataPlan};
@@ -56,9 +56,20 @@ impl DataPath for Redirected<'_> {
     }
 
     fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr> {
-        let listening = self.relayed.prepare(plan, now)?;
-        self.grant(plan, listening)
-            .inspect_err(|_| self.discard(now))
+        let mut tries = 0;
+        loop {
+            let listening = self.relayed.prepare(plan, now)?;
+            tries += 1;
+            match self.grant(plan, listening) {
+                // Another session of this client's has left that port a moment ago.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < TRIES => {}
+                Err(error) => {
+                    self.discard(now);
+                    return Err(error);
+                }
+                told => return told,
+            }
+        }
     }
 
     fn discard(&mut self, now: Instant) {
