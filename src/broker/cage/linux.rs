@@ -74,6 +74,7 @@ const CALLS: &[i64] = &[
     libc::SYS_read,
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
+    libc::SYS_restart_syscall,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
