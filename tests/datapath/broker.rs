@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
+use crate::common::eventually;
 use crate::gateway::Setting;
 use crate::processes::{Process, tcp_of};
 use crate::talk::Talk;
@@ -53,11 +54,30 @@ pub fn the_broker_may_bind_port_20_only_on_request(setting: Setting) {
     talk.quits();
 }
 
+/// The kernel takes up again what it was waiting for by a call of its own (restart_syscall(2)).
+pub fn a_broker_that_was_stopped_for_a_while_serves_on(setting: Setting) {
+    let mut talk = Talk::begin(setting, &[]);
+    let _grant = talk.passive("EPSV"); // while there is one, it waits with a time-out
+    let broker = talk.broker();
+    let is = |state: &str| {
+        eventually("the broker is there", || {
+            broker.status("State").starts_with(state).then_some(())
+        });
+    };
+    is("S");
+    broker.gets(Signal::SIGSTOP);
+    is("T");
+    broker.gets(Signal::SIGCONT);
+    is("S");
+    talk.downloads_by("EPSV");
+    talk.quits();
+}
+
 /// Without grants there is no data, but the session can say so.
 pub fn a_session_without_its_broker_goes_on(setting: Setting) {
     let mut talk = Talk::begin(setting, &[]);
     talk.downloads_by("EPSV");
-    talk.broker().ends_by(Signal::SIGKILL);
+    talk.broker().gets(Signal::SIGKILL);
     let real = "229 Entering Extended Passive Mode (|||40000|)";
     talk.client.says("EPSV");
     talk.server.hears("EPSV");

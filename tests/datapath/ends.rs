@@ -95,7 +95,7 @@ pub fn a_killed_session_leaves_no_grant(setting: Setting) {
 
 pub fn a_grant_goes_with_its_session_however_that_ends(setting: Setting) {
     let endings: [fn(&mut Talk); 3] = [
-        |talk| talk.session().ends_by(Signal::SIGTERM),
+        |talk| talk.session().gets(Signal::SIGTERM),
         |talk| talk.server.shuts_down(),
         |talk| talk.client.shuts_down(),
     ];
@@ -113,7 +113,7 @@ pub fn a_grant_goes_with_its_session_however_that_ends(setting: Setting) {
 pub fn what_a_killed_session_and_a_killed_broker_leave_expires(setting: Setting) {
     let mut talk = Talk::begin(setting, &[]);
     let (to, _listener) = talk.passive("EPSV");
-    talk.broker().ends_by(Signal::SIGKILL);
+    talk.broker().gets(Signal::SIGKILL);
     talk.kills();
     let begun = now();
     assert!(!talk.machines.granted().is_empty(), "{to} is not granted");

@@ -27,11 +27,15 @@ mod start;
 mod talk;
 
 use std::io::Write;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 
 use gateway::Setting;
+
+/// What is told of the log when a claim does not hold: its end, in lines.
+const LOG_LINES: usize = 300;
 
 /// A claim, and what shows it.
 type Claim<F> = (&'static str, F);
@@ -42,7 +46,7 @@ macro_rules! claims {
 }
 
 /// Of both data paths, in both families.
-const OF_BOTH: [Claim<fn(Setting)>; 22] = claims![
+const OF_BOTH: [Claim<fn(Setting)>; 23] = claims![
     fn(Setting);
     addresses::passive_data_is_with_the_address_that_was_dialled,
     addresses::active_data_comes_from_the_address_that_was_dialled,
@@ -65,6 +69,7 @@ const OF_BOTH: [Claim<fn(Setting)>; 22] = claims![
     grants::a_table_that_has_gone_costs_only_the_transfer,
     broker::the_broker_holds_nothing_but_its_own,
     broker::the_broker_may_bind_port_20_only_on_request,
+    broker::a_broker_that_was_stopped_for_a_while_serves_on,
     broker::a_session_without_its_broker_goes_on,
 ];
 
@@ -121,10 +126,7 @@ fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut add = |setting: Setting, claims: &[Claim<fn(Setting)>]| {
         for &(name, claim) in claims {
-            let show = move || {
-                claim(setting);
-                Ok(())
-            };
+            let show = move || told(|| claim(setting));
             trials.push(Trial::test(format!("{setting}/{name}"), show));
         }
     };
@@ -140,11 +142,17 @@ fn trials() -> Vec<Trial> {
         add(setting, &OF_KERNEL);
     }
     for (name, show) in STARTS {
-        let show = move || {
-            show();
-            Ok(())
-        };
-        trials.push(Trial::test(format!("start/{name}"), show));
+        trials.push(Trial::test(format!("start/{name}"), move || told(show)));
     }
     trials
+}
+
+/// A claim that does not hold is told with what was logged meanwhile, by other trials too.
+fn told(show: impl FnOnce()) -> Result<(), Failed> {
+    let position = world::log_position();
+    panic::catch_unwind(AssertUnwindSafe(show)).map_err(|_| {
+        let logged = world::logged_since(position);
+        let end = &logged[logged.len().saturating_sub(LOG_LINES)..];
+        format!("see the panic above; the log:\n{}", end.join("\n")).into()
+    })
 }

@@ -60,9 +60,9 @@ impl Process {
             .is_some_and(|state| !state.trim().starts_with('Z'))
     }
 
-    /// Sends it a signal that it ends by.
+    /// Sends it a signal.
     #[track_caller]
-    pub fn ends_by(self, signal: Signal) {
+    pub fn gets(self, signal: Signal) {
         let pid = i32::try_from(self.0).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
     }

@@ -86,11 +86,7 @@ fn is_relayed(talk: &mut Talk, why: &str) {
     talk.reply("226 done");
     talk.client.says("EPSV");
     talk.client.hears_code("500 ");
-    let log = talk.log().join("\n");
-    let said = log
-        .lines()
-        .any(|line| line.contains("relay") && line.contains(why));
-    assert!(said, "{log}");
+    logs(talk.session().0, &["data path: relay", why]);
 }
 
 pub fn a_capability_is_enough_in_place_of_root() {
@@ -131,11 +127,7 @@ pub fn between_the_families_the_kernel_path_relays_and_says_why() {
     server.says("229 Entering Extended Passive Mode (|||40000|)");
     client.hears_code("229 ");
     assert_eq!(machines.granted(), Vec::<String>::new());
-    let log = log_of(proxy.id()).join("\n");
-    assert!(
-        log.contains("data path: relay (") && log.contains("between IPv4 and IPv6"),
-        "{log}"
-    );
+    logs(proxy.id(), &["data path: relay (", "between IPv4 and IPv6"]);
     server.shuts_down();
     client.hears_code("421 ");
     assert!(proxy.wait().unwrap().success());
@@ -183,9 +175,7 @@ fn starts(machines: &Machines, program: &[&str], path: &str) -> (ExitStatus, Str
         .spawn()
         .unwrap();
     let status = eventually("the program ends", || child.try_wait().unwrap());
-    let log = eventually("the program says why", || {
-        Some(log_of(child.id()).join("\n")).filter(|log| !log.is_empty())
-    });
+    let log = logs(child.id(), &["--data-path: "]);
     (status, log)
 }
 
@@ -203,4 +193,13 @@ fn turned_away(machines: &Machines, path: &str) -> String {
     let status = eventually("the program ends", || child.try_wait().unwrap());
     assert_eq!(status.code(), CONFIG);
     heard
+}
+
+/// Waits for a line of this process that has all of these words in it.
+#[track_caller]
+fn logs(pid: u32, words: &[&str]) -> String {
+    eventually("the program says so", || {
+        let has_all = |line: &String| words.iter().all(|word| line.contains(word));
+        log_of(pid).into_iter().find(has_all)
+    })
 }

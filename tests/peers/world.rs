@@ -88,6 +88,9 @@ static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Takes the place of syslogd(8): under inetd there is no other way to hear the proxy.
 pub fn keep_log() -> std::io::Result<()> {
+    // The proxy does not wait for a busy syslogd: whatever finds the queue full is lost. Ten lines is what a new network
+    // has room for.
+    std::fs::write("/proc/sys/net/unix/max_dgram_qlen", "10000")?;
     let socket = UnixDatagram::bind("/dev/log")?;
     std::fs::set_permissions("/dev/log", std::fs::Permissions::from_mode(0o666))?;
     let mut copy = std::fs::File::create(format!("{ROOM}/log/syslog"))?;
