@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crate::common::fake::visit;
-use crate::gateway::{REDIRECTION, Setting, on, table_with_filter};
+use crate::gateway::{Machines, PROXY, REDIRECTION, Setting, on, table_with_filter};
 use crate::net::Namespace;
-use crate::talk::{Data, Talk};
+use crate::talk::{Data, Doors, Talk};
 
 pub fn transfers_follow_one_another_in_a_session(setting: Setting) {
     // With one port for all of them, each takes it over from the one before.
@@ -79,6 +80,29 @@ pub fn a_grant_is_for_one_connection(setting: Setting) {
     talk.grants_nothing();
     assert!(!talk.is_reached(setting.client(), to), "after the transfer");
     talk.quits();
+}
+
+pub fn a_port_that_another_session_has_granted_is_passed_over(setting: Setting) {
+    let machines = Arc::new(Machines::with_table());
+    let doors = Doors::open(&machines, setting);
+    let begin = |ports: &[&str]| {
+        let options = [&["--data-path", setting.path], ports].concat();
+        Talk::through(&doors, Arc::clone(&machines), setting, &[PROXY], &options)
+    };
+    let mut first = begin(&["-m", "50000", "-M", "50000"]);
+    let (to, listener) = first.passive("EPSV");
+    let data = first.client_dials(to, &listener);
+    first.exchange("RETR a", "150 here it comes");
+    // It begins at either port, each time anew.
+    let mut second = begin(&["-m", "50000", "-M", "50001"]);
+    for _ in 0..8 {
+        assert_eq!(second.passive("EPSV").0.port(), 50001);
+    }
+    second.downloads_by("EPSV");
+    data.downloads();
+    first.reply("226 done");
+    first.quits();
+    second.quits();
 }
 
 pub fn a_second_pasv_takes_the_first_ones_grant_away(setting: Setting) {

@@ -46,7 +46,7 @@ macro_rules! claims {
 }
 
 /// Of both data paths, in both families.
-const OF_BOTH: [Claim<fn(Setting)>; 23] = claims![
+const OF_BOTH: [Claim<fn(Setting)>; 24] = claims![
     fn(Setting);
     addresses::passive_data_is_with_the_address_that_was_dialled,
     addresses::active_data_comes_from_the_address_that_was_dialled,
@@ -61,6 +61,7 @@ const OF_BOTH: [Claim<fn(Setting)>; 23] = claims![
     grants::transfers_follow_one_another_in_a_session,
     grants::a_second_client_cannot_use_anothers_grant,
     grants::a_grant_is_for_one_connection,
+    grants::a_port_that_another_session_has_granted_is_passed_over,
     grants::a_second_pasv_takes_the_first_ones_grant_away,
     grants::a_refused_transfer_keeps_the_passive_port_for_the_next,
     grants::a_refused_transfer_keeps_the_active_port_for_the_next,
