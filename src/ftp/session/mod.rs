@@ -31,6 +31,9 @@ const LEAST_DATA_PORT: u16 = 1024;
 /// Commands that may wait for their answer; more stay unread, which the client notices as back-pressure.
 const MAX_OUTSTANDING: usize = 64;
 
+/// The first byte of a TLS connection: the type of the record that holds the client's hello (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
 /// The machine; see the head of this file.
 #[derive(Debug)]
 pub struct Session {
@@ -59,6 +62,8 @@ pub struct Session {
     no_epsv: bool,
     /// TLS runs through, in NAT mode: nothing can be read any more.
     opaque: bool,
+    /// And the client has begun it.
+    hello: bool,
     /// The server has said 221 or 421.
     goodbye: bool,
     finished_server: bool,
@@ -89,6 +94,7 @@ impl Session {
             epsv_all: false,
             no_epsv: false,
             opaque: false,
+            hello: false,
             goodbye: false,
             finished_server: false,
             ended: false,
@@ -106,8 +112,11 @@ impl Session {
     /// Bytes from one side's control connection. Call it only while [`Session::wants_bytes`] says so.
     pub fn receive(&mut self, side: Side, bytes: &[u8]) {
         if self.opaque {
-            self.actions
-                .push_back(Action::Send(side.other(), bytes.to_vec()));
+            let tls = self.tls(side, bytes);
+            if !tls.is_empty() {
+                self.actions
+                    .push_back(Action::Send(side.other(), tls.to_vec()));
+            }
             return;
         }
         match side {
@@ -116,6 +125,18 @@ impl Session {
                 .for_each(|&byte| self.receive_from_client(byte)),
             Side::Server => bytes.iter().for_each(|&byte| self.from_server.push(byte)),
         }
+    }
+
+    /// What of these bytes is TLS, which begins with the client's hello. What either side has said in clear before it is
+    /// dropped, wherever it was cut: nobody may take it for something that was said under protection (CVE-2011-0411).
+    fn tls<'a>(&mut self, side: Side, bytes: &'a [u8]) -> &'a [u8] {
+        let hello = match side {
+            _ if self.hello => Some(0),
+            Side::Client => bytes.iter().position(|&byte| byte == TLS_HANDSHAKE),
+            Side::Server => None,
+        };
+        self.hello = hello.is_some();
+        hello.map_or(&[], |at| &bytes[at..])
     }
 
     fn receive_from_client(&mut self, byte: u8) {

@@ -234,8 +234,7 @@ impl Session {
         }
     }
 
-    /// TLS begins, in NAT mode. What either side sent in clear behind its last word is dropped: nobody may take it
-    /// for something that was said under protection (CVE-2011-0411).
+    /// TLS begins, in NAT mode. What waits was said in clear, and is dropped.
     fn become_opaque(&mut self) {
         self.opaque = true;
         self.from_client.clear();
