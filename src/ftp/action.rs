@@ -102,6 +102,8 @@ pub enum End {
     NoServer,
     /// The server sent a line longer than any reply.
     Protocol,
+    /// The client speaks HTTP, SMTP or SSH.
+    Foreign,
     /// The edge ended it ([`Session::stop`](super::Session::stop)).
     Stopped,
 }
@@ -114,6 +116,7 @@ impl fmt::Display for End {
             End::Client => "the client went away",
             End::NoServer => "no server",
             End::Protocol => "line too long",
+            End::Foreign => "the client does not speak FTP",
             End::Stopped => "stopped",
         })
     }

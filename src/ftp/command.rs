@@ -23,6 +23,8 @@ pub(super) enum Command<'a> {
     Site(&'a [u8]),
     /// A blank line.
     Empty,
+    /// The first words of another protocol.
+    Foreign,
     Other,
 }
 
@@ -65,6 +67,7 @@ impl<'a> Command<'a> {
             b"AUTH" => Command::Auth,
             b"SITE" => Command::Site(argument),
             b"" => Command::Empty,
+            verb if is_foreign(verb, argument) => Command::Foreign,
             _ => Command::Other,
         }
     }
@@ -95,6 +98,17 @@ impl Epsv {
 /// The verb in capitals.
 pub(super) fn verb(body: &[u8]) -> Vec<u8> {
     split(body).0.to_ascii_uppercase()
+}
+
+/// What a client of HTTP, SMTP or SSH says first, and no client of FTP at any time: somebody has led it here, and what
+/// follows holds commands that are not its user's own (ALPACA, CVE-2021-3618).
+fn is_foreign(verb: &[u8], argument: &[u8]) -> bool {
+    match verb {
+        b"EHLO" | b"HELO" | b"LHLO" => true,
+        b"CONNECT" | b"DELETE" | b"GET" | b"HEAD" | b"OPTIONS" | b"PATCH" | b"POST" | b"PRI"
+        | b"PUT" | b"TRACE" => argument.windows(5).any(|w| w == b"HTTP/"),
+        verb => verb.starts_with(b"SSH-"),
+    }
 }
 
 /// Verb and argument, the white space around both taken away.
@@ -176,6 +190,31 @@ mod tests {
     fn a_longer_word_is_another_verb() {
         for line in ["EPSVX", "PASVX", "USERS x", "PORT1,2,3,4,5,6"] {
             assert_eq!(Command::parse(line.as_bytes()), Command::Other, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_words_of_other_protocols_are_no_commands() {
+        for line in [
+            "GET / HTTP/1.1",
+            "POST /x?y HTTP/1.0",
+            "PRI * HTTP/2.0",
+            "CONNECT a:21 HTTP/1.1",
+            "EHLO example.com",
+            "helo x",
+            "SSH-2.0-OpenSSH_9.9",
+        ] {
+            assert_eq!(Command::parse(line.as_bytes()), Command::Foreign, "{line}");
+        }
+        // FTP's own, whatever their names hold, and words that no other protocol says so.
+        for line in [
+            "DELE HTTP/1.1",
+            "CWD GET / HTTP/1.1",
+            "GET x",
+            "SSH",
+            "MAIL x",
+        ] {
+            assert_eq!(Command::parse(line.as_bytes()), Command::Other, "{line}");
         }
     }
 

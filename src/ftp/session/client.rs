@@ -48,8 +48,12 @@ impl Session {
             let reply = b"500 Commands may hold no NUL and no bare CR.\r\n";
             return self.refuse("NUL or bare CR", text, reply);
         }
+        let command = Command::parse(text);
+        if command == Command::Foreign {
+            return self.show_out(text);
+        }
         if self.server.is_none() {
-            return self.choose(&Command::parse(text), text);
+            return self.choose(&command, text);
         }
         if line.synch {
             // As BSD's ftp(1) sends it: whichever byte a server takes for the urgent one, a command remains.
@@ -57,7 +61,7 @@ impl Session {
                 .push_back(Action::Urgent(Side::Server, vec![IAC, IP, IAC]));
             self.actions.push_back(Action::Send(Side::Server, vec![DM]));
         }
-        match Command::parse(text) {
+        match command {
             Command::User(name) => self.user(name, line),
             command
                 if self.epsv_all
@@ -94,6 +98,13 @@ impl Session {
             }
             command => self.ask(line.bytes.clone(), Expected::answer_to(&command)),
         }
+    }
+
+    /// Ends the session before any line that follows can be taken for a command.
+    fn show_out(&mut self, text: &[u8]) {
+        self.note(Note::Refused("no FTP", loggable(text)));
+        self.say(b"421 This is FTP.\r\n");
+        self.end(End::Foreign);
     }
 
     /// A command in forward mode, before there is a server.
