@@ -297,7 +297,9 @@ fn without_server(text: &[u8]) -> &'static [u8] {
     match verb(text).as_slice() {
         b"NOOP" => b"200 Name your server: USER user@host[:port]\r\n",
         b"HELP" => b"214 Name your server: USER user@host[:port]\r\n",
-        b"ABOR" | b"REIN" | b"SYST" => b"502 Name your server first: USER user@host[:port]\r\n",
+        b"ABOR" | b"PWD" | b"REIN" | b"SYST" => {
+            b"502 Name your server first: USER user@host[:port]\r\n"
+        }
         _ => b"530 Name your server first: USER user@host[:port]\r\n",
     }
 }
