@@ -1,0 +1,103 @@
+//! Attacks of docs/past-attacks.md that need sockets, and that no other test shows.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first surprise"
+)]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::address::{BACK, CLIENT, FRONT, SERVER, STRANGER, extended, numbers};
+use common::fake::{Listener, read_all, send_all};
+use common::session::Session;
+use ftp_proxy::destination::{Guard, Unreachable};
+use ftp_proxy::net::LocalAddresses;
+
+/// Nobody may come meanwhile.
+const MOMENT: Duration = Duration::from_millis(300);
+
+#[test]
+fn a_bounce_reaches_nobody() {
+    let victim = Listener::at(STRANGER);
+    let at = victim.address();
+    let mut session = Session::begin(&[]);
+    for command in [
+        format!("PORT {}", numbers(at)),
+        format!("EPRT {}", extended(at)),
+    ] {
+        session.client.says(&command);
+        session.client.hears_code("501 ");
+        session.exchange("RETR a", "425 first PORT");
+    }
+    assert!(!victim.is_called(MOMENT), "the victim was called");
+    session.quits();
+}
+
+/// RFC 2577 §8: one who knows the last port must not know the next.
+#[test]
+fn the_port_of_one_data_connection_does_not_tell_the_next() {
+    let mut session = Session::begin(&[]);
+    let ports: Vec<u16> = (0..12).map(|_| session.pasv().0.port()).collect();
+    // Of 12! orders one is ascending and one descending.
+    let ascending = ports.windows(2).all(|p| p[0] < p[1]);
+    let descending = ports.windows(2).all(|p| p[0] > p[1]);
+    assert!(!ascending && !descending, "{ports:?}");
+    let steps: Vec<_> = ports.windows(2).map(|p| p[1].wrapping_sub(p[0])).collect();
+    assert!(steps.iter().any(|step| *step != steps[0]), "{ports:?}");
+}
+
+/// A transfer has one direction. What comes against it is its sender's own affair and spoils nothing.
+#[test]
+fn bytes_against_the_direction_of_a_transfer_do_not_spoil_it() {
+    let mut session = Session::begin(&[]);
+    let data = session.passive_data();
+    session.begin_transfer("STOR a");
+    send_all(&data.server, b"nobody asked for this");
+    send_all(&data.client, b"the file");
+    assert_eq!(read_all(&data.server).unwrap(), b"the file");
+    assert_eq!(read_all(&data.client).unwrap(), b"nobody asked for this");
+    drop(data);
+    session.reply("226 done");
+    session.quits();
+}
+
+/// A name that resolves to an inside address the second time (DNS rebinding) is never asked a second time: what is
+/// judged is the address, each of them, and what is judged is dialled.
+#[test]
+fn each_address_of_a_server_is_judged_before_it_is_dialled() {
+    let (inside, proxy) = (Listener::at(BACK), Listener::front(FRONT));
+    let guard = Guard {
+        local: LocalAddresses::read().unwrap(),
+        proxy: proxy.address(),
+        client: "192.0.2.1".parse().unwrap(),
+        client_chose: true,
+    };
+    let disguised = SocketAddr::new(SERVER, proxy.address().port());
+    for forbidden in [
+        inside.address(),
+        proxy.address(),
+        disguised,
+        "0.0.0.0:21".parse().unwrap(),
+        "[::]:21".parse().unwrap(),
+        "224.0.0.1:21".parse().unwrap(),
+    ] {
+        let refused = guard.dial(&[forbidden], None).unwrap_err();
+        assert!(
+            matches!(refused, Unreachable::Forbidden(_) | Unreachable::Loop(_)),
+            "{forbidden}: {refused}"
+        );
+    }
+    assert!(!inside.is_called(MOMENT) && !proxy.is_called(MOMENT));
+    let of_this_machine = Guard {
+        client: CLIENT,
+        ..guard
+    };
+    of_this_machine
+        .dial(&[proxy.address(), inside.address()], None)
+        .unwrap();
+    assert!(inside.is_called(MOMENT) && !proxy.is_called(MOMENT));
+}
