@@ -29,31 +29,42 @@ fn files(folder: &str) -> Vec<PathBuf> {
     found
 }
 
-#[test]
-fn every_past_attack_names_a_test_that_exists() {
+/// Looks for the tests that stand in the last column of a document's tables; how many there are.
+fn tests_named_in(document: &str) -> usize {
     let sources: String = ["src", "tests"]
         .into_iter()
         .flat_map(files)
         .filter(|path| path.extension().is_some_and(|e| e == "rs"))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
-    let document = fs::read_to_string(root().join("docs/past-attacks.md")).unwrap();
+    let text = fs::read_to_string(root().join(document)).unwrap();
     let mut named = 0;
-    for row in document.lines().filter(|line| line.starts_with("| ")) {
+    for row in text.lines().filter(|line| line.starts_with("| ")) {
         let last = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
-        let Some(name) = last.strip_prefix('`').and_then(|n| n.strip_suffix('`')) else {
-            continue;
-        };
-        let transcript = root().join(format!("tests/transcripts/{name}.txt"));
-        let function = sources.contains(&format!("fn {name}("));
-        let driver = sources.contains(&format!("\"{name}\""));
-        assert!(
-            function || driver || transcript.exists(),
-            "docs/past-attacks.md names {name}, which is no test"
-        );
-        named += 1;
+        for name in last.split('`').skip(1).step_by(2) {
+            let transcript = root().join(format!("tests/transcripts/{name}.txt"));
+            let function = sources.contains(&format!("fn {name}("));
+            let driver = sources.contains(&format!("\"{name}\""));
+            assert!(
+                function || driver || transcript.exists(),
+                "{document} names {name}, which is no test"
+            );
+            named += 1;
+        }
     }
-    assert!(named > 30, "only {named} rows were read");
+    named
+}
+
+#[test]
+fn every_past_attack_names_a_test_that_exists() {
+    let named = tests_named_in("docs/past-attacks.md");
+    assert!(named > 60, "only {named} tests are named");
+}
+
+#[test]
+fn every_section_of_an_rfc_names_a_test_that_exists() {
+    let named = tests_named_in("docs/conformance.md");
+    assert!(named > 90, "only {named} tests are named");
 }
 
 #[test]
