@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 
 use crate::endpoint::{Host, HostPort};
 use crate::net::{CONNECT_TIMEOUT, LocalAddresses, canonical, dial};
+use crate::resolver::Resolver;
 
 /// Why a server is not dialled, or not reached. `Display` is for the log.
 #[derive(Debug)]
@@ -65,6 +66,20 @@ pub fn resolve(server: &HostPort) -> Result<Vec<SocketAddr>, Unreachable> {
             }
             Ok(found)
         }
+    }
+}
+
+/// As [`resolve`], but a name is looked up by somebody else.
+///
+/// # Errors
+/// [`Unreachable::Unknown`].
+pub fn resolve_by(resolver: &Resolver, server: &HostPort) -> Result<Vec<SocketAddr>, Unreachable> {
+    match &server.host {
+        Host::Address(_) => resolve(server),
+        Host::Name(name) => match resolver.addresses(name, server.port) {
+            found if found.is_empty() => Err(Unreachable::Unknown(server.clone())),
+            found => Ok(found),
+        },
     }
 }
 

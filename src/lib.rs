@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod broker;
+pub mod cage;
 pub mod datapath;
 pub mod destination;
 pub mod endpoint;
@@ -21,6 +22,7 @@ pub mod privs;
 pub mod program;
 pub mod proxy;
 pub mod relay;
+pub mod resolver;
 pub mod rules;
 pub mod signals;
 pub mod sys;

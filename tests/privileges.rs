@@ -10,6 +10,7 @@ mod syslog;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -130,6 +131,38 @@ fn greeted(address: SocketAddr) -> TcpStream {
     client
 }
 
+/// The proxy as inetd starts it, with its client, who has been greeted by the server.
+fn inherited(arguments: &[&str]) -> (Process, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    let process = Command::new(PROXY)
+        .args(["-R", &server().to_string()])
+        .args(arguments)
+        .stdin(OwnedFd::from(far))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = [0; 11];
+    client.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"220 ready\r\n");
+    (Process(process), client)
+}
+
+/// The hard limit of the process, as the kernel words it.
+fn limit(pid: u32, what: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(what));
+    let words = line.unwrap().split_whitespace();
+    words.clone().nth(1).unwrap().to_owned()
+}
+
+/// Where the file system begins for it.
+fn root_folder(pid: u32) -> String {
+    let root = fs::read_link(format!("/proc/{pid}/root")).unwrap();
+    root.to_string_lossy().into_owned()
+}
+
 /// That of all its ids and groups none but these are left, and no capability.
 fn is_only(pid: u32, uid: u32, gid: u32) {
     assert_eq!(status(pid, "Uid"), four(uid));
@@ -157,6 +190,45 @@ fn parent_and_session_are_user_proxy_and_its_group_and_nobody_else() {
     for pid in [process.0.id(), session] {
         is_only(pid, user.uid(), user.primary_group_id());
     }
+}
+
+#[test]
+fn a_session_is_in_its_cage_before_its_client_hears_a_word() {
+    if !root() {
+        return;
+    }
+    let (process, _client) = inherited(&[]);
+    let pid = process.0.id();
+    assert_eq!(status(pid, "NoNewPrivs"), "1");
+    assert_eq!(status(pid, "Seccomp"), "2");
+    assert_eq!(limit(pid, "Max processes"), "0");
+    assert_eq!(limit(pid, "Max core file size"), "0");
+    assert_eq!(limit(pid, "Max file size"), "0");
+    assert_eq!(limit(pid, "Max open files"), "64");
+    let root = root_folder(pid);
+    assert!(root.ends_with(" (deleted)"), "{root}");
+}
+
+#[test]
+fn a_session_that_looks_up_names_keeps_its_files_and_the_rest_of_its_cage() {
+    if !root() {
+        return;
+    }
+    let (process, _client) = inherited(&["-r"]);
+    assert_eq!(status(process.0.id(), "Seccomp"), "2");
+    assert_eq!(root_folder(process.0.id()), "/");
+}
+
+#[test]
+fn without_a_cage_root_is_given_up_and_nothing_else() {
+    if !root() {
+        return;
+    }
+    let (process, _client) = inherited(&["--no-cage"]);
+    let pid = process.0.id();
+    assert_eq!(status(pid, "Uid"), four(uid("proxy")));
+    assert_eq!(status(pid, "Seccomp"), "0");
+    assert_eq!(root_folder(pid), "/");
 }
 
 #[test]

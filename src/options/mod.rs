@@ -158,6 +158,8 @@ pub struct Options {
     pub group: Option<String>,
     /// `-m` and `-M`: ports of data connections.
     pub ports: PortRange,
+    /// Sessions give up all that they do not need; `--no-cage`: only root.
+    pub cage: bool,
     /// `-n`: passive data is not touched.
     pub nat_mode: bool,
     /// `-r`: host names are looked up.
@@ -236,6 +238,7 @@ where
         user: given.name("u")?,
         group: given.name("g")?,
         ports: ports(&given)?,
+        cage: !given.flag("no-cage"),
         nat_mode: given.flag("n"),
         names: given.flag("r"),
         timeout: given
@@ -392,6 +395,7 @@ mod tests {
                 user: None,
                 group: None,
                 ports: PortRange::DEFAULT,
+                cage: true,
                 nat_mode: false,
                 names: false,
                 timeout: None,

@@ -72,6 +72,11 @@ pub const TABLE: &[Opt] = &[
         "sessions at a time with --listen (100)",
     ),
     long("netfilter", "", "destination: ask Linux netfilter"),
+    long(
+        "no-cage",
+        "",
+        "for debugging: give up root and nothing else",
+    ),
     long("queue", "name", "with pf: queue of data connections"),
     long("rewrite-source-port", "", "active data comes from port 20"),
     long("tag", "name", "with pf: tag of data connections"),

@@ -114,6 +114,14 @@ pub struct Needs {
     pub port_20: bool,
 }
 
+impl Root {
+    /// Whether this is root still, with somebody else to become.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.target.is_some()
+    }
+}
+
 impl Dropped {
     /// Whether we are root still (`-u root`), so that data connections may leave from port 20 (RFC 959 §3.2).
     #[must_use]

@@ -11,6 +11,7 @@ use self::refusal::{
     Refusal, fault, gone, no_destination, refused, resolve, turn_away, unreachable,
 };
 use crate::broker::{Broker, Rights};
+use crate::cage;
 use crate::datapath::{self, Choice, DataPath, Kernel, Legs, Relayed, Totals};
 use crate::destination::{self, Guard, Unreachable};
 use crate::endpoint::HostPort;
@@ -23,6 +24,7 @@ use crate::net::{self, LocalAddresses, SourcePort, with_port};
 use crate::options::{self, Destination, Options};
 use crate::privs::{Dropped, Root};
 use crate::relay::{Control, Dialled, Relay, Summary};
+use crate::resolver::Resolver;
 use crate::signals::Signals;
 use crate::wrappers::Wrappers;
 
@@ -42,6 +44,11 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
     let wrappers = options.libwrap.then(Wrappers::load).transpose()?;
     let root = Root::begin(options.user.as_deref(), options.group.as_deref())?;
     log_choice(&choice, log);
+    if !options.cage {
+        log.warning(format_args!(
+            "--no-cage: sessions give up root and nothing else; for debugging only"
+        ));
+    }
     let (client, standing) = match listen::passed()? {
         Passed::Connection(client) => (client, Standing::Root(root)),
         Passed::None if options.listen.is_empty() => (net::take_stdin()?, Standing::Root(root)),
@@ -109,6 +116,7 @@ struct Admitted {
     destined: Destined,
     legs: Legs,
     broker: Option<Broker>,
+    resolver: Option<Resolver>,
     dropped: Dropped,
 }
 
@@ -138,12 +146,14 @@ impl Proxy<'_> {
         };
         let destined = self.destination(client, ends)?;
         let legs = self.legs(&destined, &ends)?;
-        let (broker, dropped) = match standing {
-            Standing::Root(root) => (
-                self.broker(&legs, &destined, &root)?,
-                root.drop(self.log).map_err(fault)?,
-            ),
-            Standing::Dropped(dropped) => (None, dropped),
+        let (broker, resolver, dropped) = match standing {
+            Standing::Root(root) => {
+                let broker = self.broker(&legs, &destined, &root)?;
+                let resolver = self.resolver(Some(&root))?;
+                self.leave_files(&root);
+                (broker, resolver, root.drop(self.log).map_err(fault)?)
+            }
+            Standing::Dropped(dropped) => (None, self.resolver(None)?, dropped),
         };
         self.admit(client, &ends, &destined)?;
         Ok(Admitted {
@@ -151,8 +161,30 @@ impl Proxy<'_> {
             destined,
             legs,
             broker,
+            resolver,
             dropped,
         })
+    }
+
+    /// Forward mode: leaves somebody behind who can look up names.
+    fn resolver(&self, root: Option<&Root>) -> Result<Option<Resolver>, Refusal> {
+        if !matches!(self.options.destination, Destination::Forward { .. }) {
+            return Ok(None);
+        }
+        Resolver::start(root, self.log)
+            .map(Some)
+            .map_err(|error| fault(Error::os("cannot start the resolver")(error)))
+    }
+
+    /// Tcp wrappers and names are read from files after root is gone; then the rest of the cage must do.
+    fn leave_files(&self, root: &Root) {
+        if !self.options.cage || !root.is_root() || self.wrappers.is_some() || self.options.names {
+            return;
+        }
+        if let Err(error) = cage::leave_files() {
+            self.log
+                .notice(format_args!("cannot leave the file system: {error}"));
+        }
     }
 
     /// Leaves somebody behind who stays privileged, where that is needed.
@@ -259,6 +291,7 @@ impl Proxy<'_> {
             destined,
             mut legs,
             broker,
+            resolver,
             dropped,
         } = admitted;
         if dropped.is_root() {
@@ -275,6 +308,11 @@ impl Proxy<'_> {
             }
         }
         let (data, epsv) = self.data_path(legs, destined.dialled.ip(), broker);
+        if self.options.cage {
+            if let Err(error) = cage::enter(self.log) {
+                return Err(turn_away(&client, fault(error)));
+            }
+        }
         let terms = Terms {
             client: ends.client.ip(),
             epsv,
@@ -290,7 +328,7 @@ impl Proxy<'_> {
                 .transpose()
                 .map_err(Error::os("the server has gone"))?,
             data,
-            dial: &mut |name, data| self.dial_named(&destined, name, data),
+            dial: &mut |name, data| self.dial_named(&destined, resolver.as_ref(), name, data),
             idle: self.options.timeout,
             signals,
             log: self.log,
@@ -375,8 +413,18 @@ impl Proxy<'_> {
     }
 
     /// Forward mode: the client has named its server.
-    fn dial_named(&self, destined: &Destined, name: &HostPort, data: &mut dyn DataPath) -> Dialled {
-        let result = destination::resolve(name).and_then(|found| self.dial(destined, &found));
+    fn dial_named(
+        &self,
+        destined: &Destined,
+        resolver: Option<&Resolver>,
+        name: &HostPort,
+        data: &mut dyn DataPath,
+    ) -> Dialled {
+        let found = match resolver {
+            Some(resolver) => destination::resolve_by(resolver, name),
+            None => destination::resolve(name),
+        };
+        let result = found.and_then(|found| self.dial(destined, &found));
         match result {
             Ok(reached) => {
                 data.reach(reached.server, reached.ours);

@@ -1,0 +1,69 @@
+//! The cage of a session: what it gives up once everything is set up, before it reads a byte of a stranger's.
+//!
+//! From then on it can talk to client and server, to its broker and its resolver, and to the syslogd that it knows; a
+//! file, a program or another process is out of its reach (docs/trust.md).
+
+#![forbid(unsafe_code)]
+
+#[cfg(target_os = "linux")]
+pub(crate) mod calls;
+#[cfg_attr(target_os = "linux", path = "here/linux.rs")]
+#[cfg_attr(target_os = "openbsd", path = "here/openbsd.rs")]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "openbsd")),
+    path = "here/none.rs"
+)]
+mod here;
+
+use std::env;
+use std::fs;
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{chdir, chroot};
+
+use crate::error::Error;
+use crate::log::Log;
+
+/// Descriptors that a session may have at once: both control connections, a data connection and its pipes, and a few.
+const DESCRIPTORS: u64 = 64;
+
+/// Closes the cage.
+///
+/// # Errors
+/// [`Error::Config`]: the system did not let us; the session must not begin.
+pub fn enter(log: &Log) -> Result<(), Error> {
+    limit().map_err(Error::os("cannot set limits"))?;
+    here::close(log).map_err(|why| Error::Config(format!("no cage: {why}, or use --no-cage")))
+}
+
+/// No core file in which a later reader finds a session, no file written, no further process, few descriptors.
+fn limit() -> io::Result<()> {
+    for (resource, most) in [
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_FSIZE, 0),
+        (Resource::RLIMIT_NPROC, 0),
+        (Resource::RLIMIT_NOFILE, DESCRIPTORS),
+    ] {
+        let (_, hard) = getrlimit(resource)?;
+        let most = hard.min(most);
+        setrlimit(resource, most, most)?;
+    }
+    Ok(())
+}
+
+/// Leaves the file system for a folder that is empty, and nowhere any more, so that nothing can be put there either.
+/// For root alone.
+///
+/// # Errors
+/// The system does not let us, or there is nowhere to make that folder.
+pub fn leave_files() -> io::Result<()> {
+    let random = getrandom::u64().map_err(io::Error::other)?;
+    let folder = env::temp_dir().join(format!("ftp-proxy-{random:016x}"));
+    fs::create_dir(&folder)?; // not there before, so it is nobody else's
+    let gone = chdir(&folder);
+    fs::remove_dir(&folder)?;
+    gone?;
+    chroot(".")?;
+    Ok(chdir("/")?)
+}
