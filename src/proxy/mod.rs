@@ -1,54 +1,27 @@
-//! The life of a session, and how the program comes to have one.
+//! How the program comes to have a session; its life is in `life`.
 
 #![forbid(unsafe_code)]
 
+mod life;
 mod refusal;
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::fd::AsFd;
-
-use self::refusal::{
-    Refusal, fault, gone, no_destination, refused, resolve, turn_away, unreachable,
-};
-use crate::broker::{Broker, Rights};
-use crate::cage;
-use crate::datapath::{self, Choice, DataPath, Kernel, Legs, Relayed, Totals};
-use crate::destination::{self, Guard, Unreachable};
-use crate::endpoint::HostPort;
+use self::refusal::{fault, turn_away};
+use crate::datapath::Choice;
 use crate::error::Error;
-use crate::ftp::{Session, Terms};
 use crate::listen::{self, Passed, Served};
-use crate::log::{Log, escaped};
-use crate::nat::{self, Engine, Redirected};
-use crate::net::{self, LocalAddresses, SourcePort, with_port};
-use crate::options::{self, Destination, Options};
+use crate::log::Log;
+use crate::nat::{self, Engine};
+use crate::net;
+use crate::options::{Destination, Options};
 use crate::privs::{Dropped, Root};
-use crate::relay::{Control, Dialled, Relay, Summary};
-use crate::resolver::Resolver;
-use crate::signals::Signals;
 use crate::wrappers::Wrappers;
-
-/// The daemon's name in hosts.allow(5).
-const DAEMON: &str = "ftp-proxy";
 
 /// Runs the program as the options tell: one session from descriptor 0, or a super-server with one child for each.
 ///
 /// # Errors
 /// Why the process ends; the client, if there is one, has been told.
 pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
-    let engine = nat::engine(&options.destination)?;
-    if let Some(danger) = engine.as_ref().and_then(|e| e.warning()) {
-        log.warning(format_args!("{danger}"));
-    }
-    let choice = Choice::make(options)?;
-    let wrappers = options.libwrap.then(Wrappers::load).transpose()?;
-    let root = Root::begin(options.user.as_deref(), options.group.as_deref())?;
-    log_choice(&choice, log);
-    if !options.cage {
-        log.warning(format_args!(
-            "--no-cage: sessions give up root and nothing else; for debugging only"
-        ));
-    }
+    let (proxy, root) = Proxy::begin(options, log).map_err(|error| unserved(options, error))?;
     let (client, standing) = match listen::passed()? {
         Passed::Connection(client) => (client, Standing::Root(root)),
         Passed::None if options.listen.is_empty() => (net::take_stdin()?, Standing::Root(root)),
@@ -63,9 +36,9 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             // Whatever needs root for each session anew keeps it until then; nothing else does.
             let named =
                 matches!(&options.destination, Destination::Reverse(server) if server.is_name());
-            let standing = if named || engine.as_ref().is_some_and(|e| e.needs_root()) {
+            let standing = if named || proxy.engine.as_ref().is_some_and(|e| e.needs_root()) {
                 Standing::Root(root)
-            } else if let Some(needs) = choice.needs {
+            } else if let Some(needs) = proxy.choice.needs {
                 Standing::Root(root.keep(needs)?)
             } else {
                 Standing::Dropped(root.drop(log)?)
@@ -75,13 +48,6 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
                 Served::Client(client) => (client.into(), standing),
             }
         }
-    };
-    let proxy = Proxy {
-        options,
-        choice,
-        engine,
-        wrappers,
-        log,
     };
     proxy.serve(client, standing)
 }
@@ -95,369 +61,37 @@ struct Proxy<'a> {
     log: &'a Log,
 }
 
+impl<'a> Proxy<'a> {
+    /// Everything that can be found wanting before there is a session.
+    fn begin(options: &'a Options, log: &'a Log) -> Result<(Self, Root), Error> {
+        let engine = nat::engine(&options.destination)?;
+        if let Some(danger) = engine.as_ref().and_then(|e| e.warning()) {
+            log.warning(format_args!("{danger}"));
+        }
+        let choice = Choice::make(options)?;
+        let wrappers = options.libwrap.then(Wrappers::load).transpose()?;
+        let root = Root::begin(options.user.as_deref(), options.group.as_deref())?;
+        log_choice(&choice, log);
+        if !options.cage {
+            log.warning(format_args!(
+                "--no-cage: sessions give up root and nothing else; for debugging only"
+            ));
+        }
+        let proxy = Proxy {
+            options,
+            choice,
+            engine,
+            wrappers,
+            log,
+        };
+        Ok((proxy, root))
+    }
+}
+
 /// Root for now, or not any more.
 enum Standing {
     Root(Root),
     Dropped(Dropped),
-}
-
-/// Where a session goes.
-struct Destined {
-    /// The addresses of the server, to be tried in turn; none if the client has yet to name it.
-    servers: Vec<SocketAddr>,
-    /// What the client dialled, and dials again after a 229.
-    dialled: SocketAddr,
-    guard: Guard,
-}
-
-/// A session that may begin.
-struct Admitted {
-    ends: Redirected,
-    destined: Destined,
-    legs: Legs,
-    broker: Option<Broker>,
-    resolver: Option<Resolver>,
-    dropped: Dropped,
-}
-
-/// A server that has accepted, and both ends of its connection.
-struct Reached {
-    stream: TcpStream,
-    server: SocketAddr,
-    ours: SocketAddr,
-}
-
-impl Proxy<'_> {
-    /// The life of a session.
-    fn serve(&self, client: TcpStream, standing: Standing) -> Result<(), Error> {
-        let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
-        match self.set_up(&client, standing) {
-            Ok(admitted) => self.carry(client, admitted, &signals),
-            Err(refusal) => Err(turn_away(&client, refusal)),
-        }
-    }
-
-    /// Everything before a byte of the client's is read: whence, whither, as whom, may it.
-    fn set_up(&self, client: &TcpStream, standing: Standing) -> Result<Admitted, Refusal> {
-        let ends = net::ends(client).map_err(|e| Refusal("Connection lost.", gone(&e)))?;
-        let ends = Redirected {
-            client: ends.0,
-            proxy: ends.1,
-        };
-        let destined = self.destination(client, ends)?;
-        let legs = self.legs(&destined, &ends)?;
-        let (broker, resolver, dropped) = match standing {
-            Standing::Root(root) => {
-                let broker = self.broker(&legs, &destined, &root)?;
-                let resolver = self.resolver(Some(&root))?;
-                self.leave_files(&root);
-                (broker, resolver, root.drop(self.log).map_err(fault)?)
-            }
-            Standing::Dropped(dropped) => (None, self.resolver(None)?, dropped),
-        };
-        self.admit(client, &ends, &destined)?;
-        Ok(Admitted {
-            ends,
-            destined,
-            legs,
-            broker,
-            resolver,
-            dropped,
-        })
-    }
-
-    /// Forward mode: leaves somebody behind who can look up names.
-    fn resolver(&self, root: Option<&Root>) -> Result<Option<Resolver>, Refusal> {
-        if !matches!(self.options.destination, Destination::Forward { .. }) {
-            return Ok(None);
-        }
-        Resolver::start(root, self.log)
-            .map(Some)
-            .map_err(|error| fault(Error::os("cannot start the resolver")(error)))
-    }
-
-    /// Tcp wrappers and names are read from files after root is gone; then the rest of the cage must do.
-    fn leave_files(&self, root: &Root) {
-        if !self.options.cage || !root.is_root() || self.wrappers.is_some() || self.options.names {
-            return;
-        }
-        if let Err(error) = cage::leave_files() {
-            self.log
-                .notice(format_args!("cannot leave the file system: {error}"));
-        }
-    }
-
-    /// Leaves somebody behind who stays privileged, where that is needed.
-    fn broker(
-        &self,
-        legs: &Legs,
-        destined: &Destined,
-        root: &Root,
-    ) -> Result<Option<Broker>, Refusal> {
-        if self.choice.needs.is_none() {
-            return Ok(None);
-        }
-        let rights = Rights {
-            client: legs.client,
-            dialled: destined.dialled.ip(),
-            facing_client: legs.facing_client.ip(),
-            source_to_client: legs.source_to_client.ip(),
-            servers: destined.servers.iter().map(SocketAddr::ip).collect(),
-            local: destined.guard.local.clone(),
-            ports: legs.ports,
-            path: self.choice.path,
-            from_port_20: self.options.rewrite_source_port,
-        };
-        Broker::start(rights, &self.options.rules, root, self.log)
-            .map(Some)
-            .map_err(|error| fault(Error::os("cannot start the broker")(error)))
-    }
-
-    fn destination(&self, client: &TcpStream, ends: Redirected) -> Result<Destined, Refusal> {
-        let local =
-            LocalAddresses::read().map_err(|e| fault(Error::os("cannot list interfaces")(e)))?;
-        let guard = |client_chose| Guard {
-            local,
-            proxy: ends.proxy,
-            client: ends.client.ip(),
-            client_chose,
-        };
-        let (servers, dialled, guard) = match (&self.options.destination, &self.engine) {
-            (Destination::Reverse(server), _) => (resolve(server)?, ends.proxy, guard(false)),
-            (_, Some(engine)) => {
-                let original = engine
-                    .original_dst(client.as_fd(), &ends)
-                    .map_err(|e| no_destination(&ends, &e))?;
-                let original = net::canonical(original);
-                (vec![original], original, guard(false))
-            }
-            _ => (Vec::new(), ends.proxy, guard(true)),
-        };
-        // At once, before the log says accepted: a loop makes a process a turn.
-        if let [server] = servers.as_slice() {
-            guard.check(*server).map_err(|why| refused(&ends, &why))?;
-        }
-        Ok(Destined {
-            servers,
-            dialled,
-            guard,
-        })
-    }
-
-    /// The tcp wrappers' word, and the log's.
-    fn admit(
-        &self,
-        socket: &TcpStream,
-        ends: &Redirected,
-        destined: &Destined,
-    ) -> Result<(), Refusal> {
-        let server = destined.servers.first().copied();
-        let name = |at: SocketAddr| {
-            if self.options.names {
-                net::name_of(at.ip())
-            } else {
-                None
-            }
-        };
-        let (client_name, server_name) = (name(ends.client), server.and_then(name));
-        let shown = |at: SocketAddr, name: &Option<String>| match name {
-            Some(name) => format!("{}:{}", escaped(name.as_bytes()), at.port()),
-            None => at.to_string(),
-        };
-        let (client, to) = (
-            shown(ends.client, &client_name),
-            server.map_or_else(
-                || "a server to be named".to_owned(),
-                |at| shown(at, &server_name),
-            ),
-        );
-        if let Some(wrappers) = &self.wrappers {
-            // A client that has named no server yet is judged by where it came in.
-            let at = (server.unwrap_or(ends.proxy), server_name.as_deref());
-            let from = (ends.client, client_name.as_deref());
-            if !wrappers.allows(DAEMON, socket.as_fd(), from, at) {
-                let text = format!("tcpwrappers rejected: {client} -> {to}");
-                return Err(Refusal("Access denied.", Error::Denied(text)));
-            }
-        }
-        self.log
-            .info(format_args!("accepted connection from {client} to {to}"));
-        Ok(())
-    }
-
-    fn carry(&self, client: TcpStream, admitted: Admitted, signals: &Signals) -> Result<(), Error> {
-        let Admitted {
-            ends,
-            destined,
-            mut legs,
-            broker,
-            resolver,
-            dropped,
-        } = admitted;
-        if dropped.is_root() {
-            legs.source_port = SourcePort::FtpData;
-        }
-        let mut server = None;
-        if !destined.servers.is_empty() {
-            match self.dial(&destined, &destined.servers) {
-                Ok(reached) => {
-                    legs.reach(reached.server, reached.ours);
-                    server = Some((reached.stream, reached.server.ip()));
-                }
-                Err(why) => return Err(turn_away(&client, unreachable(&why))),
-            }
-        }
-        let (data, epsv) = self.data_path(legs, destined.dialled.ip(), broker);
-        if self.options.cage {
-            if let Err(error) = cage::enter(self.log) {
-                return Err(turn_away(&client, fault(error)));
-            }
-        }
-        let terms = Terms {
-            client: ends.client.ip(),
-            epsv,
-            anonymous_only: self.options.anonymous_only,
-            nat_mode: self.options.nat_mode,
-            any_port: self.options.destination == Destination::Forward { any_port: true },
-        };
-        let relay = Relay {
-            session: Session::new(terms, server.as_ref().map(|(_, address)| *address)),
-            client: Control::new(client).map_err(|e| gone(&e))?,
-            server: server
-                .map(|(stream, _)| Control::new(stream))
-                .transpose()
-                .map_err(Error::os("the server has gone"))?,
-            data,
-            dial: &mut |name, data| self.dial_named(&destined, resolver.as_ref(), name, data),
-            idle: self.options.timeout,
-            signals,
-            log: self.log,
-        };
-        let summary = relay.run(&dropped).map_err(Error::os("cannot poll"))?;
-        self.log_end(&summary);
-        Ok(())
-    }
-
-    /// Who stands in for data connections, and whether the client reaches that one with EPSV.
-    fn data_path(
-        &self,
-        legs: Legs,
-        dialled: IpAddr,
-        broker: Option<Broker>,
-    ) -> (Box<dyn DataPath + '_>, bool) {
-        let one_family = legs.client.is_ipv4() == legs.server.is_ipv4();
-        match (self.choice.path, broker) {
-            (options::DataPath::Kernel, Some(broker)) if one_family => {
-                (Box::new(Kernel::new(legs, dialled, broker, self.log)), true)
-            }
-            (options::DataPath::Redirect, Some(broker)) => {
-                let relayed = Relayed::new(legs, None, self.log);
-                let redirected = datapath::Redirected::new(relayed, dialled, broker, self.log);
-                (Box::new(redirected), true)
-            }
-            (path, broker) => {
-                if path == options::DataPath::Kernel {
-                    self.log.notice(format_args!(
-                        "data path: relay (the packet filter cannot carry data between IPv4 and IPv6)"
-                    ));
-                }
-                let lender = broker.filter(|_| self.options.rewrite_source_port);
-                let epsv = legs.facing_client.ip() == dialled;
-                (Box::new(Relayed::new(legs, lender, self.log)), epsv)
-            }
-        }
-    }
-
-    /// The addresses of both sides' data connections, as far as they are known before there is a server.
-    fn legs(&self, destined: &Destined, ends: &Redirected) -> Result<Legs, Refusal> {
-        let no_way = |e| fault(Error::os("no way back to the client")(e));
-        let local = &destined.guard.local;
-        // Where a filter delivers to the loopback, or leaves the server's address in place, our end is not an address
-        // at which the client finds us.
-        let usable = local.contains(ends.proxy.ip())
-            && (!ends.proxy.ip().is_loopback() || local.contains(ends.client.ip()));
-        let facing_client = if usable {
-            ends.proxy
-        } else {
-            net::address_toward(ends.client).map_err(no_way)?
-        };
-        let source = self
-            .options
-            .source_to_client
-            .filter(|ip| ip.is_ipv4() == ends.client.is_ipv4());
-        Ok(Legs {
-            client: ends.client,
-            facing_client,
-            source_to_client: source.map_or(facing_client, |ip| SocketAddr::new(ip, 0)),
-            source_port: SourcePort::Among(self.options.ports),
-            server: with_port(ends.client, 0),
-            facing_server: facing_client,
-            ports: self.options.ports,
-        })
-    }
-
-    /// Connects to the server.
-    fn dial(&self, destined: &Destined, servers: &[SocketAddr]) -> Result<Reached, Unreachable> {
-        let stream = destined
-            .guard
-            .dial(servers, self.options.source_to_server)?;
-        let (server, ours) =
-            net::ends(&stream).map_err(|e| Unreachable::Silent(destined.guard.proxy, e))?;
-        self.log
-            .info(format_args!("connected to {server} from {ours}"));
-        Ok(Reached {
-            stream,
-            server,
-            ours,
-        })
-    }
-
-    /// Forward mode: the client has named its server.
-    fn dial_named(
-        &self,
-        destined: &Destined,
-        resolver: Option<&Resolver>,
-        name: &HostPort,
-        data: &mut dyn DataPath,
-    ) -> Dialled {
-        let found = match resolver {
-            Some(resolver) => destination::resolve_by(resolver, name),
-            None => destination::resolve(name),
-        };
-        let result = found.and_then(|found| self.dial(destined, &found));
-        match result {
-            Ok(reached) => {
-                data.reach(reached.server, reached.ours);
-                Dialled::Connected(reached.stream, reached.server.ip())
-            }
-            Err(why) => {
-                self.log.info(format_args!("refused {name}: {why}"));
-                match why {
-                    Unreachable::Forbidden(_) => Dialled::Forbidden(why.reply()),
-                    _ => Dialled::Unreachable(why.reply()),
-                }
-            }
-        }
-    }
-
-    fn log_end(&self, summary: &Summary) {
-        let Totals {
-            transfers,
-            granted,
-            to_client,
-            to_server,
-        } = summary.totals;
-        let elsewhere = match granted {
-            0 => String::new(),
-            granted => format!("{granted} data connections left to the packet filter, "),
-        };
-        self.log.info(format_args!(
-            "session ended: {elsewhere}{transfers} transfers, {to_client} bytes to client, \
-             {to_server} bytes to server, {:.3} s ({})",
-            summary.time.as_secs_f64(),
-            summary.end,
-        ));
-    }
 }
 
 /// Once a process: what its sessions have, and what the operator could do for them.
@@ -467,5 +101,18 @@ fn log_choice(choice: &Choice, log: &Log) {
             "data path: relay, some clients need redirect ({why})"
         )),
         None => log.info(format_args!("data path: {}", choice.path)),
+    }
+}
+
+/// Under inetd there is a client already, who must hear that nothing comes of it.
+fn unserved(options: &Options, error: Error) -> Error {
+    let client = if options.listen.is_empty() {
+        net::take_stdin().ok()
+    } else {
+        None
+    };
+    match client {
+        Some(client) => turn_away(&client, fault(error)),
+        None => error,
     }
 }
