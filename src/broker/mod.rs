@@ -16,11 +16,11 @@ mod hand;
         target_os = "dragonfly",
         target_os = "freebsd",
         target_os = "macos",
-        target_os = "netbsd"
+        target_os = "netbsd",
+        target_os = "openbsd"
     ),
     path = "here/pf.rs"
 )]
-#[cfg_attr(target_os = "openbsd", path = "here/openbsd.rs")]
 #[cfg_attr(
     not(any(
         target_os = "linux",

@@ -15,6 +15,26 @@ pub(crate) mod calls;
 )]
 mod here;
 
+#[cfg_attr(
+    any(
+        target_os = "freebsd",
+        target_os = "linux",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ),
+    path = "limits/processes.rs"
+)]
+#[cfg_attr(
+    not(any(
+        target_os = "freebsd",
+        target_os = "linux",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    )),
+    path = "limits/files.rs"
+)]
+mod limits;
+
 use std::env;
 use std::fs;
 use std::io;
@@ -26,7 +46,7 @@ use crate::error::Error;
 use crate::log::Log;
 
 /// Descriptors that a session may have at once: both control connections, a data connection and its pipes, and a few.
-const DESCRIPTORS: u64 = 64;
+const DESCRIPTORS: libc::rlim_t = 64;
 
 /// Closes the cage.
 ///
@@ -39,17 +59,12 @@ pub fn enter(log: &Log) -> Result<(), Error> {
 
 /// No core file in which a later reader finds a session, no file written, no further process, few descriptors.
 fn limit() -> io::Result<()> {
-    for (resource, most) in [
-        (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_FSIZE, 0),
-        (Resource::RLIMIT_NPROC, 0),
-        (Resource::RLIMIT_NOFILE, DESCRIPTORS),
-    ] {
-        let (_, hard) = getrlimit(resource)?;
-        let most = hard.min(most);
-        setrlimit(resource, most, most)?;
+    for resource in limits::NOTHING_OF {
+        setrlimit(*resource, 0, 0)?;
     }
-    Ok(())
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let most = hard.min(DESCRIPTORS);
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
 /// Leaves the file system for a folder that is empty, and nowhere any more, so that nothing can be put there either.

@@ -1,4 +1,8 @@
-//! FreeBSD, NetBSD, DragonFly and macOS: pf with the older grammar.
+//! FreeBSD, NetBSD, DragonFly, macOS and OpenBSD: pf, with the grammar that the system's pfctl(8) reads.
+
+#[cfg_attr(target_os = "openbsd", path = "pf/openbsd.rs")]
+#[cfg_attr(not(target_os = "openbsd"), path = "pf/others.rs")]
+mod grammar;
 
 use std::io;
 
@@ -8,7 +12,6 @@ use crate::broker::Lacking;
 use crate::broker::filter::Filter;
 use crate::broker::pf::Pf;
 use crate::options::RuleOptions;
-use crate::rules::pf::Grammar;
 
 /// Whether pf(4)'s options mean anything here.
 pub const PF: bool = true;
@@ -29,6 +32,6 @@ fn pf(rules: &RuleOptions, session: Pid) -> Pf {
     Pf::new(
         rules.clone(),
         session.as_raw().unsigned_abs(),
-        Grammar::Translation,
+        grammar::GRAMMAR,
     )
 }

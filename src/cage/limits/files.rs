@@ -1,0 +1,6 @@
+//! Systems that limit processes in another way, or for which nix knows no name of that limit.
+
+use nix::sys::resource::Resource;
+
+/// What a session may have nothing of.
+pub(super) const NOTHING_OF: &[Resource] = &[Resource::RLIMIT_CORE, Resource::RLIMIT_FSIZE];
