@@ -1,6 +1,7 @@
 //! What the documents say about this tree is held against it.
 
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
