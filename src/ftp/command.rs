@@ -20,6 +20,7 @@ pub(super) enum Command<'a> {
     Quit,
     Rein,
     Auth,
+    Feat,
     Site(&'a [u8]),
     /// A blank line.
     Empty,
@@ -65,6 +66,7 @@ impl<'a> Command<'a> {
             b"QUIT" => Command::Quit,
             b"REIN" => Command::Rein,
             b"AUTH" => Command::Auth,
+            b"FEAT" => Command::Feat,
             b"SITE" => Command::Site(argument),
             b"" => Command::Empty,
             verb if is_foreign(verb, argument) => Command::Foreign,

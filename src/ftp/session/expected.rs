@@ -16,6 +16,7 @@ pub(super) enum Expected {
         given_up: bool,
     },
     Auth,
+    Feat,
     /// PORT or EPRT.
     Active,
     Passive {
@@ -66,6 +67,7 @@ impl Expected {
             },
             Command::Abor => Expected::Abor { given_up: false },
             Command::Auth => Expected::Auth,
+            Command::Feat => Expected::Feat,
             _ => Expected::Plain,
         }
     }

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::Side;
-use super::super::action::{Action, DataPlan, End, Note};
+use super::super::action::{Action, DataPlan, End, Note, Terms};
 use super::super::addr::{find_in_227, find_in_229};
+use super::super::command::verb;
 use super::super::line::body;
 use super::super::reply::Place;
 use super::expected::{Data, Expected, Extent, Login, Parked};
@@ -59,7 +60,9 @@ impl Session {
             Some(Expected::Transfer { begun: true, .. })
         );
         if begun && !ends_transfer {
-            let other = |e: &Expected| matches!(e, Expected::Plain | Expected::Abor { .. });
+            let other = |e: &Expected| {
+                matches!(e, Expected::Plain | Expected::Feat | Expected::Abor { .. })
+            };
             return self.outstanding.iter().position(other).unwrap_or(0);
         }
         0
@@ -130,6 +133,7 @@ impl Session {
         let at = self.answering;
         match self.outstanding.get_mut(at) {
             Some(Expected::Swallow) => {}
+            Some(Expected::Feat) if is_refused(&self.terms, body(&line)) => {}
             Some(Expected::Hidden(_)) => return self.hidden(code, last, line),
             Some(Expected::Passive { asked, sent }) => {
                 let (asked, sent) = (*asked, *sent);
@@ -247,4 +251,13 @@ impl Session {
         self.say(reply);
         self.give_own();
     }
+}
+
+/// A line of the answer to FEAT names a command that is refused here: a client would only try it. A feature has a line
+/// of its own, behind a blank (RFC 2389 §3.2).
+fn is_refused(terms: &Terms, line: &[u8]) -> bool {
+    let feature = verb(line);
+    let encryption = matches!(feature.as_slice(), b"AUTH" | b"CCC" | b"PBSZ" | b"PROT");
+    let epsv = feature == b"EPSV" && !terms.epsv;
+    line.starts_with(b" ") && !terms.nat_mode && (encryption || epsv)
 }
