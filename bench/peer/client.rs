@@ -1,0 +1,125 @@
+//! A client that takes its orders from standard input, one a line, and answers each with one line of numbers: times are
+//! nanoseconds.
+//!
+//!     open ADDRESS:PORT    connects and logs in: the time it took
+//!     get BYTES            downloads a file of that length: the time from RETR to 226
+//!     put BYTES            the same upward
+//!     files COUNT BYTES    downloads many, one after the other: of each the time from PASV to 227, and to 226
+//!     close                QUIT: the time it took
+
+use std::io::{self, BufRead};
+use std::net::{Shutdown, SocketAddrV4, TcpStream};
+use std::time::Instant;
+
+use crate::bulk::{Source, sink};
+use crate::control::{Control, announced};
+
+pub fn obey(orders: impl BufRead) -> io::Result<()> {
+    let source = Source::new()?;
+    let mut session = None;
+    for order in orders.lines() {
+        let order = order?;
+        let words: Vec<&str> = order.split(' ').collect();
+        let times = match (words.as_slice(), &mut session) {
+            (["open", address], None) => {
+                let (control, time) = timed(|| open(address))?;
+                session = Some(control);
+                vec![time]
+            }
+            (["get", bytes], Some(control)) => get(control, number(bytes)?)?,
+            (["put", bytes], Some(control)) => put(control, number(bytes)?, &source)?,
+            (["files", count, bytes], Some(control)) => {
+                files(control, number(count)?, number(bytes)?)?
+            }
+            (["close"], Some(control)) => {
+                let ((), time) = timed(|| close(control))?;
+                session = None;
+                vec![time]
+            }
+            _ => return Err(io::Error::other(format!("no such order now: {order}"))),
+        };
+        let words: Vec<String> = times.iter().map(u128::to_string).collect();
+        println!("{}", words.join(" "));
+    }
+    Ok(())
+}
+
+fn number(word: &str) -> io::Result<u64> {
+    word.parse().map_err(io::Error::other)
+}
+
+fn timed<T>(what: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u128)> {
+    let began = Instant::now();
+    let made = what()?;
+    Ok((made, began.elapsed().as_nanos()))
+}
+
+fn open(address: &str) -> io::Result<Control> {
+    let mut control = Control::new(TcpStream::connect(address)?)?;
+    control.expect("220")?;
+    control.say("USER ftp")?;
+    control.expect("331")?;
+    control.say("PASS bench")?;
+    control.expect("230")?;
+    Ok(control)
+}
+
+fn close(control: &mut Control) -> io::Result<()> {
+    control.say("QUIT")?;
+    control.expect("221")?;
+    Ok(())
+}
+
+fn passive(control: &mut Control) -> io::Result<SocketAddrV4> {
+    control.say("PASV")?;
+    let reply = control.expect("227")?;
+    announced(reply).ok_or_else(|| io::Error::other(format!("no address in “{reply}”")))
+}
+
+fn get(control: &mut Control, bytes: u64) -> io::Result<Vec<u128>> {
+    let data = TcpStream::connect(passive(control)?)?;
+    let ((), time) = timed(|| retrieve(control, &data, bytes))?;
+    Ok(vec![time])
+}
+
+fn retrieve(control: &mut Control, data: &TcpStream, bytes: u64) -> io::Result<()> {
+    control.say(&format!("RETR {bytes}"))?;
+    control.expect("150")?;
+    let came = sink(data)?;
+    control.expect("226")?;
+    whole(came, bytes)
+}
+
+fn put(control: &mut Control, bytes: u64, source: &Source) -> io::Result<Vec<u128>> {
+    let data = TcpStream::connect(passive(control)?)?;
+    let ((), time) = timed(|| {
+        control.say(&format!("STOR {bytes}"))?;
+        control.expect("150")?;
+        source.pour(&data, bytes)?;
+        data.shutdown(Shutdown::Write)?;
+        let reply = control.expect("226")?;
+        let came = reply.split(' ').nth(1).unwrap_or_default();
+        whole(number(came)?, bytes)
+    })?;
+    Ok(vec![time])
+}
+
+fn whole(came: u64, bytes: u64) -> io::Result<()> {
+    if came == bytes {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{came} bytes of {bytes} came")))
+}
+
+fn files(control: &mut Control, count: u64, bytes: u64) -> io::Result<Vec<u128>> {
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let began = Instant::now();
+        let at = passive(control)?;
+        times.push(began.elapsed().as_nanos());
+        let data = TcpStream::connect(at)?;
+        retrieve(control, &data, bytes)?;
+        times.push(began.elapsed().as_nanos());
+    }
+    Ok(times)
+}
