@@ -1,0 +1,108 @@
+"""The table of measures: what is done through a middlebox, and the figures that come of it."""
+
+import dataclasses
+import pathlib
+import statistics
+import sys
+import typing
+
+import servers
+
+GIB = 1 << 30
+FTPLIB = pathlib.Path(__file__).with_name("ftplib_client.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    name: str
+    unit: str
+    form: str = "{:.2f}"
+    ratio: bool = True  # is a ratio to `direct` of any meaning?
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    name: str
+    take: typing.Callable  # (world, size): {figure's name: value}
+    figures: tuple
+    size: int
+    quick: int
+    one_cpu: bool = False  # see README.md
+
+
+def bulk(verb, name):
+    """One large file. CPU is that of the gateway's processes from the login to the final reply, announcement included."""
+    def take(world, size):
+        with world.session():
+            before = world.cpu_s()
+            (whole,) = world.order(verb, size)
+            cpu = world.cpu_s() - before
+        return {name: size / GIB / (whole / 1e9), f"{name}-cpu": cpu * 1e3 / (size / GIB)}
+    return take
+
+
+def small_files(server, name):
+    """Files of 1 KiB, one after the other, PASV and a connection for each. Of the times the median counts: what else the
+    machine does falls upon some of them."""
+    def take(world, size):
+        with world.session(server):
+            before = world.cpu_s()
+            times = world.order("files", size, servers.SMALL)
+            cpu = world.cpu_s() - before
+        return {
+            name: 1e9 / statistics.median(times[1::2]),
+            f"{name}-pasv": statistics.median(times[0::2]) / 1e3,
+            f"{name}-cpu": cpu * 1e6 / size,
+        }
+    return take
+
+
+def ftplib(world, size):
+    """The same by a client that people have: it says TYPE before each file, and takes its time itself."""
+    times = world.run(world.client_at, sys.executable, FTPLIB, servers.VSFTPD, size, servers.SMALL)
+    return {"ftplib": 1e9 / statistics.median(map(int, times.split()))}
+
+
+def grants(world, size):
+    """What a data connection costs at the packet filter: Grant and Revoke through a broker, without a session."""
+    if world.box.name not in ("redirect", "kernel"):
+        return {}
+    times = [int(word) / 1e3 for word in world.run(world.gateway, world.peer, "grants", world.box.name, size).split()]
+    granted = sorted(times[0::2])
+    return {
+        "grant": statistics.median(granted),
+        "grant-p99": granted[len(granted) * 99 // 100],
+        "revoke": statistics.median(times[1::2]),
+    }
+
+
+def bulk_figures(name):
+    return (
+        Figure(name, f"one {name}, GiB/s"),
+        Figure(f"{name}-cpu", "the program's CPU for it, ms per GiB", "{:.1f}", ratio=False),
+    )
+
+
+def file_figures(name, server):
+    return (
+        Figure(name, f"files of 1 KiB from {server}, per second", "{:.0f}"),
+        Figure(f"{name}-pasv", "from PASV to 227, µs", "{:.0f}", ratio=False),
+        Figure(f"{name}-cpu", "the program's CPU, µs per file", "{:.0f}", ratio=False),
+    )
+
+
+TABLE = [
+    Measure("download", bulk("get", "download"), bulk_figures("download"), GIB, GIB // 16),
+    Measure("upload", bulk("put", "upload"), bulk_figures("upload"), GIB, GIB // 16),
+    Measure("stub", small_files(servers.STUB, "stub"), file_figures("stub", "the stub"), 500, 20, one_cpu=True),
+    Measure("vsftpd", small_files(servers.VSFTPD, "vsftpd"), file_figures("vsftpd", "vsftpd"), 500, 20, one_cpu=True),
+    Measure("ftplib", ftplib, (
+        Figure("ftplib", "the same with Python's ftplib, per second", "{:.0f}"),
+    ), 500, 20, one_cpu=True),
+    Measure("plain", small_files(servers.VSFTPD_PLAIN, "plain"), file_figures("plain", "vsftpd, delayed ACKs on")[:1], 25, 10),
+    Measure("grant", grants, (
+        Figure("grant", "a grant, µs", "{:.0f}", ratio=False),
+        Figure("grant-p99", "99 of 100 grants are within, µs", "{:.0f}", ratio=False),
+        Figure("revoke", "taking it away, µs", "{:.0f}", ratio=False),
+    ), 500, 50, one_cpu=True),
+]

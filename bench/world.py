@@ -1,0 +1,171 @@
+"""A world for each middlebox: client, gateway and server in network namespaces, joined by two wires.
+
+    client 10.1.0.2 -- lan0 10.1.0.1 [gateway] wan0 10.2.0.1 -- 10.2.0.2 to 10.2.0.4 servers
+
+All worlds stand side by side with the same addresses, and only one is in use at a time. Every wait has a bound.
+"""
+
+import contextlib
+import functools
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import servers
+
+ANSWER_S = 120  # the longest that a client may take for one order
+READY_S = 10
+LOG = pathlib.Path("/run/log")
+
+
+def sh(*words, text=None):
+    """Runs a command that must succeed."""
+    done = subprocess.run(words, input=text, text=True, capture_output=True, timeout=READY_S)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
+
+
+@contextlib.contextmanager
+def bound(seconds, what):
+    """Whatever waits inside is interrupted after that time."""
+    def late(*_):
+        raise TimeoutError(f"{what}: no answer within {seconds} s")
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def prepare():
+    """What all worlds share: /run, and a /dev with room for a log that is read, as on any gateway."""
+    sh("mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run")
+    os.makedirs("/run/netns")
+    os.makedirs("/run/dev")
+    for node in ("null", "zero", "full", "random", "urandom"):
+        pathlib.Path("/run/dev", node).touch()
+        sh("mount", "--bind", f"/dev/{node}", f"/run/dev/{node}")
+    os.symlink("/proc/self/fd", "/run/dev/fd")
+    sh("mount", "--rbind", "/run/dev", "/dev")
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.bind("/dev/log")
+    os.chmod("/dev/log", 0o666)
+    threading.Thread(target=read_log, args=(log,), daemon=True).start()
+    servers.prepare()
+
+
+def read_log(log):
+    with LOG.open("wb", buffering=0) as kept:
+        while True:
+            kept.write(log.recv(65536) + b"\n")
+
+
+class World:
+    def __init__(self, box, program, peer):
+        self.box = box
+        self.peer = peer
+        self.cpus = os.sched_getaffinity(0)
+        self.client_at, self.gateway, self.server_at = (f"{box.name}-{end}" for end in ("client", "gateway", "server"))
+        self.join()
+        if box.rules:
+            sh("ip", "netns", "exec", self.gateway, "nft", "-f", "-", text=box.rules)
+        self.start(self.server_at, peer, "serve", servers.STUB)
+        vsftpd, environment = servers.vsftpd()
+        for address in (servers.PROMPT, servers.PLAIN):
+            self.start(self.server_at, vsftpd, servers.config(address), env=environment)
+        self.await_listeners(self.server_at, 21, 3)
+        if box.program:
+            self.start(self.gateway, *(word.format(program=program) for word in box.program))
+            self.await_listeners(self.gateway, box.port, 1)
+        self.client = self.start(self.client_at, peer, "client", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def join(self):
+        for name in (self.client_at, self.gateway, self.server_at):
+            sh("ip", "netns", "add", name)
+            sh("ip", "-n", name, "link", "set", "lo", "up")
+        for end, host, wire, net in (
+            (self.client_at, "client0", "lan0", "10.1.0"),
+            (self.server_at, "server0", "wan0", "10.2.0"),
+        ):
+            sh("ip", "link", "add", host, "netns", end, "type", "veth", "peer", "name", wire, "netns", self.gateway)
+            for name, link, address in ((end, host, f"{net}.2/24"), (self.gateway, wire, f"{net}.1/24")):
+                sh("ip", "-n", name, "address", "add", address, "dev", link)
+                sh("ip", "-n", name, "link", "set", link, "up")
+            sh("ip", "-n", end, "route", "add", "default", "via", f"{net}.1")
+        for address in (servers.PROMPT, servers.PLAIN):
+            sh("ip", "-n", self.server_at, "address", "add", f"{address}/24", "dev", "server0")
+        sh("ip", "-n", self.client_at, "route", "add", servers.PROMPT, "via", "10.1.0.1", "quickack", "1")
+        sh("ip", "-n", self.gateway, "route", "add", servers.PROMPT, "dev", "wan0", "quickack", "1")
+        sh("ip", "netns", "exec", self.gateway, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+
+    def start(self, where, *words, **how):
+        command = ["ip", "netns", "exec", where, *map(str, words)]
+        return subprocess.Popen(command, text=True, **{"stdin": subprocess.DEVNULL, **how})
+
+    def run(self, where, *words):
+        """A program from its start to its end, on the CPUs that this world is confined to; what it says."""
+        confined = functools.partial(os.sched_setaffinity, 0, self.cpus)
+        program = self.start(where, *words, preexec_fn=confined, stdout=subprocess.PIPE)
+        said, _ = program.communicate(timeout=ANSWER_S)
+        if program.returncode != 0:
+            raise RuntimeError(f"{self.box.name}: {' '.join(map(str, words))}: exit status {program.returncode}")
+        return said
+
+    def await_listeners(self, where, port, count):
+        """Asks the namespace's own table, for a connection would be a session."""
+        listening = f":{port:04X} 00000000:0000 0A"
+        until = time.monotonic() + READY_S
+        while self.sockets(where).count(listening) < count:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{where}: too few listen at port {port}; the log: {LOG.read_text()[-500:]}")
+            time.sleep(0.05)
+
+    @staticmethod
+    def sockets(where):
+        table = ["ip", "netns", "exec", where, "cat", "/proc/net/tcp"]
+        return subprocess.run(table, capture_output=True, text=True, timeout=READY_S).stdout
+
+    def order(self, *words):
+        """One line to the client; the numbers that it answers."""
+        order = " ".join(map(str, words))
+        with bound(ANSWER_S, f"{self.box.name}: {order}"):
+            self.client.stdin.write(order + "\n")
+            self.client.stdin.flush()
+            answer = self.client.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self.box.name}: {order}: the client ended; the log: {LOG.read_text()[-1000:]}")
+        return [int(word) for word in answer.split()]
+
+    @contextlib.contextmanager
+    def session(self, server=servers.STUB):
+        self.order("open", server)
+        yield
+        self.order("close")
+
+    def processes(self, *places):
+        """The folders in /proc of all that runs there, whoever their parents are."""
+        wanted = {os.stat(f"/run/netns/{place}").st_ino for place in places}
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.stat(process / "ns/net").st_ino in wanted:
+                    yield process
+
+    def cpu_s(self):
+        """CPU time so far of the program: the daemon, its sessions and theirs."""
+        total = 0
+        for process in self.processes(self.gateway):
+            with contextlib.suppress(OSError):
+                total += int((process / "schedstat").read_text().split()[0])
+        return total / 1e9
+
+    def confine(self, cpus):
+        """Client, gateway and server, and what they start later, run on these CPUs."""
+        self.cpus = cpus
+        for process in self.processes(self.client_at, self.gateway, self.server_at):
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(int(process.name), cpus)
