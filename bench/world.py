@@ -155,13 +155,17 @@ class World:
                 if os.stat(process / "ns/net").st_ino in wanted:
                     yield process
 
-    def cpu_s(self):
-        """CPU time so far of the program: the daemon, its sessions and theirs."""
-        total = 0
+    def cpu(self):
+        """Nanoseconds of CPU so far of each of the program's processes: the daemon, its sessions, their brokers."""
+        times = {}
         for process in self.processes(self.gateway):
             with contextlib.suppress(OSError):
-                total += int((process / "schedstat").read_text().split()[0])
-        return total / 1e9
+                times[process.name] = int((process / "schedstat").read_text().split()[0])
+        return times
+
+    def cpu_since(self, began):
+        """Seconds of CPU since then; what has ended meanwhile belonged to an earlier session."""
+        return sum(now - began.get(process, 0) for process, now in self.cpu().items()) / 1e9
 
     def confine(self, cpus):
         """Client, gateway and server, and what they start later, run on these CPUs."""

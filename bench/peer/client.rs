@@ -2,7 +2,7 @@
 //! nanoseconds.
 //!
 //!     open ADDRESS:PORT    connects and logs in: the time it took
-//!     get BYTES            downloads a file of that length: the time from RETR to 226
+//!     get BYTES            downloads a file of that length: the time of each 16 MiB
 //!     put BYTES            the same upward
 //!     files COUNT BYTES    downloads many, one after the other: of each the time from PASV to 227, and to 226
 //!     close                QUIT: the time it took
@@ -76,32 +76,58 @@ fn passive(control: &mut Control) -> io::Result<SocketAddrV4> {
     announced(reply).ok_or_else(|| io::Error::other(format!("no address in “{reply}”")))
 }
 
-fn get(control: &mut Control, bytes: u64) -> io::Result<Vec<u128>> {
-    let data = TcpStream::connect(passive(control)?)?;
-    let ((), time) = timed(|| retrieve(control, &data, bytes))?;
-    Ok(vec![time])
+/// A clock that is read again and again.
+struct Laps {
+    since: Instant,
+    times: Vec<u128>,
 }
 
-fn retrieve(control: &mut Control, data: &TcpStream, bytes: u64) -> io::Result<()> {
+impl Laps {
+    fn start() -> Self {
+        Laps {
+            since: Instant::now(),
+            times: Vec::new(),
+        }
+    }
+
+    fn lap(&mut self) {
+        let now = Instant::now();
+        self.times.push((now - self.since).as_nanos());
+        self.since = now;
+    }
+}
+
+fn get(control: &mut Control, bytes: u64) -> io::Result<Vec<u128>> {
+    let data = TcpStream::connect(passive(control)?)?;
+    let mut laps = Laps::start();
+    retrieve(control, &data, bytes, || laps.lap())?;
+    Ok(laps.times)
+}
+
+fn retrieve(
+    control: &mut Control,
+    data: &TcpStream,
+    bytes: u64,
+    after_each: impl FnMut(),
+) -> io::Result<()> {
     control.say(&format!("RETR {bytes}"))?;
     control.expect("150")?;
-    let came = sink(data)?;
+    let came = sink(data, after_each)?;
     control.expect("226")?;
     whole(came, bytes)
 }
 
 fn put(control: &mut Control, bytes: u64, source: &Source) -> io::Result<Vec<u128>> {
     let data = TcpStream::connect(passive(control)?)?;
-    let ((), time) = timed(|| {
-        control.say(&format!("STOR {bytes}"))?;
-        control.expect("150")?;
-        source.pour(&data, bytes)?;
-        data.shutdown(Shutdown::Write)?;
-        let reply = control.expect("226")?;
-        let came = reply.split(' ').nth(1).unwrap_or_default();
-        whole(number(came)?, bytes)
-    })?;
-    Ok(vec![time])
+    control.say(&format!("STOR {bytes}"))?;
+    control.expect("150")?;
+    let mut laps = Laps::start();
+    source.pour(&data, bytes, || laps.lap())?;
+    data.shutdown(Shutdown::Write)?;
+    let reply = control.expect("226")?;
+    let came = reply.split(' ').nth(1).unwrap_or_default();
+    whole(number(came)?, bytes)?;
+    Ok(laps.times)
 }
 
 fn whole(came: u64, bytes: u64) -> io::Result<()> {
@@ -118,7 +144,7 @@ fn files(control: &mut Control, count: u64, bytes: u64) -> io::Result<Vec<u128>>
         let at = passive(control)?;
         times.push(began.elapsed().as_nanos());
         let data = TcpStream::connect(at)?;
-        retrieve(control, &data, bytes)?;
+        retrieve(control, &data, bytes, || ())?;
         times.push(began.elapsed().as_nanos());
     }
     Ok(times)

@@ -70,10 +70,10 @@ fn transfer(
     let (data, _) = listener.accept()?;
     control.say("150 here it comes")?;
     let moved = if verb == "RETR" {
-        source.pour(&data, bytes)?;
+        source.pour(&data, bytes, || ())?;
         bytes
     } else {
-        sink(&data)?
+        sink(&data, || ())?
     };
     drop(data);
     control.say(&format!("226 {moved} bytes"))
