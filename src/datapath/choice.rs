@@ -68,7 +68,8 @@ impl Choice {
         let ipf = || "IP-Filter takes no rules from ftp-proxy".to_owned();
         match options.data_path {
             DataPath::Relay => chosen(DataPath::Relay, None),
-            DataPath::Auto if !transparent => chosen(DataPath::Relay, None),
+            // The client dials our own address, and redirect would translate that to itself.
+            DataPath::Auto | DataPath::Redirect if !transparent => chosen(DataPath::Relay, None),
             DataPath::Auto if by_ipf => chosen(DataPath::Relay, Some(ipf())),
             DataPath::Auto => match check() {
                 Ok(()) => chosen(DataPath::Redirect, None),
@@ -110,7 +111,12 @@ mod tests {
             let (path, why) = choose(line, Some("no table")).unwrap();
             assert_eq!((path, why.as_deref()), (DataPath::Relay, Some("no table")));
         }
-        for line in ["-R 192.0.2.1", "--forward", "-p --data-path relay"] {
+        for line in [
+            "-R 192.0.2.1",
+            "-R 192.0.2.1 --data-path redirect",
+            "--forward",
+            "-p --data-path relay",
+        ] {
             assert_eq!(choose(line, None).unwrap(), (DataPath::Relay, None));
         }
         let (path, why) = choose("-i", None).unwrap();

@@ -51,6 +51,7 @@ impl DataPath for Kernel<'_> {
     fn prepare(&mut self, plan: &DataPlan, _: Instant) -> io::Result<SocketAddr> {
         self.reserved = None;
         let legs = &self.legs;
+        let server = legs.server;
         let (way, at, told, real) = match plan {
             DataPlan::Active { client } => (
                 Way::KernelActive,
@@ -67,6 +68,11 @@ impl DataPath for Kernel<'_> {
         };
         let mut tries = 0;
         let grant = |announced| {
+            // A translation that changes nothing is none to the kernel, and a filter that passes what is translated
+            // would drop it.
+            if (told, announced) == (server.ip(), real) {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
             tries += 1;
             let wanted = legs.wanted(way, announced, real);
             match self.granted.ask(&wanted) {

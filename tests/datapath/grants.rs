@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::common::fake::visit;
 use crate::gateway::{Machines, PROXY, REDIRECTION, Setting, on, table_with_filter};
 use crate::net::Namespace;
-use crate::talk::{Data, Doors, Talk};
+use crate::talk::{Data, Doors, Talk, bound};
 
 pub fn transfers_follow_one_another_in_a_session(setting: Setting) {
     // With one port for all of them, each takes it over from the one before.
@@ -103,6 +103,20 @@ pub fn a_port_that_another_session_has_granted_is_passed_over(setting: Setting) 
     first.reply("226 done");
     first.quits();
     second.quits();
+}
+
+/// A translation that changes nothing is none to the kernel, and a filter that passes what is translated drops it.
+pub fn the_port_that_the_server_names_is_not_announced(setting: Setting) {
+    let mut talk = Talk::begin(setting, &["-m", "50000", "-M", "50001"]);
+    let real = SocketAddr::new(setting.server(), 50000);
+    let _listener = on(&talk.machines.server, || bound(real.ip(), real.port()));
+    // It begins at either port, each time anew.
+    for _ in 0..8 {
+        let to = talk.passive_at("EPSV", real);
+        assert_eq!(to.port(), 50001);
+        assert!(talk.is_reached(setting.client(), to), "{to}");
+    }
+    talk.quits();
 }
 
 pub fn a_second_pasv_takes_the_first_ones_grant_away(setting: Setting) {

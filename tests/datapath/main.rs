@@ -75,8 +75,11 @@ const OF_BOTH: [Claim<fn(Setting)>; 24] = claims![
 ];
 
 /// Of the kernel data path alone, in both families.
-const OF_KERNEL: [Claim<fn(Setting)>; 1] =
-    claims![fn(Setting); ends::a_transfer_that_rests_is_not_idle];
+const OF_KERNEL: [Claim<fn(Setting)>; 2] = claims![
+    fn(Setting);
+    grants::the_port_that_the_server_names_is_not_announced,
+    ends::a_transfer_that_rests_is_not_idle,
+];
 
 /// Those that wait for half a minute: once each.
 const SLOW: [Claim<fn(Setting)>; 2] = claims![

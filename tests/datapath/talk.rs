@@ -119,18 +119,23 @@ impl Talk {
     pub fn passive(&mut self, verb: &str) -> (SocketAddr, Listener) {
         let at = self.setting.server();
         let listener = on(&self.machines.server, || Listener::at(at));
+        (self.passive_at(verb, listener.address()), listener)
+    }
+
+    /// The same, wherever the server says that it listens.
+    #[track_caller]
+    pub fn passive_at(&mut self, verb: &str, real: SocketAddr) -> SocketAddr {
         self.client.says(verb);
         self.server.hears(verb);
-        let real = listener.address();
         if verb == "PASV" {
             self.server
                 .says(&format!("227 Entering Passive Mode ({})", numbers(real)));
-            return (address_in(&self.client.hears_code("227 ")), listener);
+            return address_in(&self.client.hears_code("227 "));
         }
         let reply = format!("229 Entering Extended Passive Mode (|||{}|)", real.port());
         self.server.says(&reply);
         let port = port_in(&self.client.hears_code("229 "));
-        (SocketAddr::new(at, port), listener)
+        SocketAddr::new(self.setting.server(), port)
     }
 
     /// PORT or EPRT: where the client listens, and what the server is told to dial.
