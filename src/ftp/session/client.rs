@@ -48,6 +48,13 @@ impl Session {
             let reply = b"500 Commands may hold no NUL and no bare CR.\r\n";
             return self.refuse("NUL or bare CR", text, reply);
         }
+        // Servers of the BSD family drop a 255 that is not doubled and the byte behind it, others keep both: neither shall
+        // see a command, or a line without its end, where we saw something else.
+        let end = text.iter().rev().take_while(|&&b| b == IAC).count();
+        if verb(text).contains(&IAC) || end % 2 == 1 && !line.bytes.ends_with(b"\r\n") {
+            let reply = b"500 No command has a byte of 255 there.\r\n";
+            return self.refuse("255 in the verb or before the end", text, reply);
+        }
         let command = Command::parse(text);
         if command == Command::Foreign {
             return self.show_out(text);
