@@ -15,7 +15,8 @@ impl Session {
     /// Acts on the next line from the server; `false` if there is none that may be acted on now.
     pub(super) fn take_reply(&mut self) -> bool {
         self.holding = false;
-        if self.from_server.overflowing() || self.from_server.front().is_some_and(|l| l.too_long) {
+        let next = self.from_server.front().map(|line| line.too_long);
+        if next.unwrap_or(self.from_server.overflowing()) {
             self.say(b"421 The server sent a line that is too long.\r\n");
             self.end(End::Protocol);
             return true;
