@@ -105,7 +105,8 @@ impl Session {
     #[must_use]
     pub fn awaits_verdict(&self) -> bool {
         let transfer = matches!(self.outstanding.front(), Some(Expected::Transfer { .. }));
-        transfer && matches!(self.data, Data::Failed(_)) && !self.replies.is_open()
+        let failed = matches!(self.data, Data::Failed(_));
+        transfer && failed && !self.replies.is_open() && !self.ended
     }
 
     /// The edge has waited long enough for the server's word on a data connection that failed: the client gets ours,
