@@ -127,6 +127,7 @@ fn malformed(said: &mut Said) {
     for (verb, _) in table() {
         said.by(Stage::greeted(), format!("{verb} {long}").as_bytes());
         said.by(Stage::greeted(), format!("{verb} a\0b").as_bytes());
+        said.by(Stage::greeted(), &[verb.as_bytes(), b"\xff\xff a"].concat());
     }
     said.by(Stage::greeted(), b"");
     said.by(Stage::greeted(), b"GET / HTTP/1.1");

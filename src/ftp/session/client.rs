@@ -41,19 +41,8 @@ impl Session {
     fn command(&mut self, line: &Line) {
         let text = body(&line.bytes);
         self.note(Note::Command(loggable(text)));
-        if line.too_long {
-            return self.refuse("line too long", text, b"500 Line too long.\r\n");
-        }
-        if text.iter().any(|b| matches!(b, 0 | b'\r')) {
-            let reply = b"500 Commands may hold no NUL and no bare CR.\r\n";
-            return self.refuse("NUL or bare CR", text, reply);
-        }
-        // Servers of the BSD family drop a 255 that is not doubled and the byte behind it, others keep both: neither shall
-        // see a command, or a line without its end, where we saw something else.
-        let end = text.iter().rev().take_while(|&&b| b == IAC).count();
-        if verb(text).contains(&IAC) || end % 2 == 1 && !line.bytes.ends_with(b"\r\n") {
-            let reply = b"500 No command has a byte of 255 there.\r\n";
-            return self.refuse("255 in the verb or before the end", text, reply);
+        if let Some((why, reply)) = unreadable(line, text) {
+            return self.refuse(why, text, reply);
         }
         let command = Command::parse(text);
         if command == Command::Foreign {
@@ -297,6 +286,25 @@ impl Session {
         self.note(Note::Refused(why, loggable(text)));
         self.own(reply);
     }
+}
+
+/// Why a line can be no command, and what the client hears of it.
+fn unreadable(line: &Line, text: &[u8]) -> Option<(&'static str, &'static [u8])> {
+    if line.too_long {
+        return Some(("line too long", b"500 Line too long.\r\n"));
+    }
+    if text.iter().any(|b| matches!(b, 0 | b'\r')) {
+        let reply = b"500 Commands may hold no NUL and no bare CR.\r\n";
+        return Some(("NUL or bare CR", reply));
+    }
+    // Servers of the BSD family drop a 255 that is not doubled and the byte behind it, others keep both: neither shall
+    // see a command, or a line without its end, where we saw something else.
+    let end = text.iter().rev().take_while(|&&b| b == IAC).count();
+    if verb(text).contains(&IAC) || end % 2 == 1 && !line.bytes.ends_with(b"\r\n") {
+        let reply = b"500 No command has a byte of 255 there.\r\n";
+        return Some(("byte 255 in the verb or before the end", reply));
+    }
+    None
 }
 
 /// What a command hears that needs a server where there is none, in the codes that it may have (RFC 959 §5.4).
