@@ -41,6 +41,7 @@ mod rights;
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -50,12 +51,13 @@ use socket2::Socket;
 
 use self::hand::Hand;
 pub use self::here::{PF, check};
-use self::request::{ANSWER, Answer, Request};
+use self::request::{ANSWER, Answer, LENGTH, Request};
 pub use self::request::{Wanted, Way};
 pub use self::rights::Rights;
 use crate::log::Log;
 use crate::options::RuleOptions;
 use crate::privs::Root;
+use crate::rules::Grant;
 use crate::signals;
 use crate::sys::fork::spawn_alone;
 use crate::sys::passing;
@@ -151,6 +153,38 @@ impl Broker {
             Answer::Failed(errno) => Err(io::Error::from_raw_os_error(errno)),
         }
     }
+}
+
+/// What a broker with these rights makes of a request; for the fuzzer, which cannot have a process for each.
+///
+/// # Errors
+/// The objection with which the broker would end.
+#[doc(hidden)]
+pub fn judge(rights: &Rights, request: &[u8; LENGTH]) -> Result<Judged, &'static str> {
+    match Request::decode(request)? {
+        Request::Grant(wanted) => rights.grant(&wanted).map(Judged::Grant),
+        Request::Revoke => Ok(Judged::Revoke),
+        Request::Dial { port } => rights
+            .dial(port)
+            .map(|(to, from)| Judged::Dial { to, from }),
+    }
+}
+
+/// What [`judge`] lets a session have.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// A data connection.
+    Grant(Grant),
+    /// An end to it.
+    Revoke,
+    /// A connection from port 20.
+    Dial {
+        /// The client.
+        to: SocketAddr,
+        /// Our address.
+        from: SocketAddr,
+    },
 }
 
 /// Why the packet filter will not have grants, and what to do about it: one clause for the log.
