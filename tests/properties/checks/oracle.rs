@@ -1,0 +1,155 @@
+//! A second reading of the bytes, written for plainness and not taken from the program: slices, no state.
+
+/// Longest line that is taken (ftp-proxy(8), CAVEATS).
+pub const LONGEST: usize = 4096;
+
+pub const IAC: u8 = 255;
+
+/// A piece of what the client sent, Telnet taken out (RFC 854).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Byte(u8),
+    Synch,
+    Offer([u8; 3]),
+}
+
+/// Reads Telnet.
+pub fn units(mut bytes: &[u8]) -> Vec<Unit> {
+    let mut units = Vec::new();
+    loop {
+        bytes = match bytes {
+            [] | [IAC] | [IAC, 251..=254] => return units,
+            [IAC, 250, rest @ ..] => match after_sub(rest) {
+                Some(rest) => rest,
+                None => return units,
+            },
+            [IAC, 242 | 244, rest @ ..] => {
+                units.push(Unit::Synch);
+                rest
+            }
+            [IAC, 253, option, rest @ ..] => {
+                units.push(Unit::Offer([IAC, 252, *option]));
+                rest
+            }
+            [IAC, 251, option, rest @ ..] => {
+                units.push(Unit::Offer([IAC, 254, *option]));
+                rest
+            }
+            [IAC, 252 | 254, _, rest @ ..] | [IAC, 240..=249, rest @ ..] => rest,
+            [IAC, byte, rest @ ..] => {
+                units.extend([Unit::Byte(IAC), Unit::Byte(*byte)]);
+                rest
+            }
+            [byte, rest @ ..] => {
+                units.push(Unit::Byte(*byte));
+                rest
+            }
+        };
+    }
+}
+
+/// What is behind a subnegotiation, if it ends.
+fn after_sub(mut bytes: &[u8]) -> Option<&[u8]> {
+    loop {
+        bytes = match bytes {
+            [] | [IAC] => return None,
+            [IAC, 240, rest @ ..] => return Some(rest),
+            [IAC, _, rest @ ..] | [_, rest @ ..] => rest,
+        };
+    }
+}
+
+/// A line of the client's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// With its line feed.
+    pub bytes: Vec<u8>,
+    /// A Synch came before its end.
+    pub synch: bool,
+}
+
+impl Line {
+    pub fn too_long(&self) -> bool {
+        self.bytes.len() > LONGEST
+    }
+}
+
+/// The client's whole lines.
+pub fn lines(client: &[u8]) -> Vec<Line> {
+    let mut lines = vec![Line::default()];
+    for unit in units(client) {
+        let Some(line) = lines.last_mut() else { break };
+        match unit {
+            Unit::Byte(byte) => line.bytes.push(byte),
+            Unit::Synch => line.synch = true,
+            Unit::Offer(_) => {}
+        }
+        if unit == Unit::Byte(b'\n') {
+            lines.push(Line::default());
+        }
+    }
+    lines.pop();
+    lines
+}
+
+/// A line without its end.
+pub fn body(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let end = line
+        .iter()
+        .rposition(|&b| b != b'\r')
+        .map_or(0, |at| at + 1);
+    &line[..end]
+}
+
+/// Each byte a character.
+pub fn latin(bytes: &[u8]) -> String {
+    bytes.iter().map(|&b| char::from(b)).collect()
+}
+
+/// The first word and the rest, as the most tolerant server would read them.
+pub fn split(text: &str) -> (&str, &str) {
+    let blank = |c: char| matches!(c, ' ' | '\t'..='\r');
+    let text = text.trim_matches(blank);
+    let (word, rest) = text.split_once(blank).unwrap_or((text, ""));
+    (word, rest.trim_matches(blank))
+}
+
+/// Verb in capitals and argument.
+pub fn words(line: &[u8]) -> (String, String) {
+    let text = latin(line);
+    let (verb, argument) = split(&text);
+    (verb.to_ascii_uppercase(), argument.to_owned())
+}
+
+/// Follows replies (RFC 959 §4.2): says for each line whether it ends one, and which.
+#[derive(Debug, Default)]
+pub struct Finals {
+    open: Option<Vec<u8>>,
+}
+
+impl Finals {
+    /// The code of the final reply that this line ends.
+    pub fn ended_by(&mut self, line: &[u8]) -> Option<u16> {
+        let body = body(line);
+        let code = body.get(..3).filter(|c| {
+            (b'1'..=b'6').contains(&c[0]) && c[1].is_ascii_digit() && c[2].is_ascii_digit()
+        });
+        let mark = body.get(3).copied();
+        let last = match (&self.open, code) {
+            (Some(open), Some(code)) => mark == Some(b' ') && open == code,
+            (None, Some(code)) if mark == Some(b'-') => {
+                self.open = Some(code.to_vec());
+                false
+            }
+            (None, Some(_)) => matches!(mark, None | Some(b' ')),
+            (_, None) => false,
+        };
+        if !last {
+            return None;
+        }
+        self.open = None;
+        let number: u16 = std::str::from_utf8(code?).ok()?.parse().ok()?;
+        (number >= 200).then_some(number)
+    }
+}
