@@ -1,0 +1,4 @@
+//! The checks of tests/properties, for the fuzzer.
+
+#[path = "../../tests/properties/checks/mod.rs"]
+pub mod checks;
