@@ -54,7 +54,7 @@ fn client_resets(mut play: Play) {
     data_is_cut(&mut play);
     play.server().hears_end();
     play.server = None;
-    play.is_over();
+    play.ends();
 }
 
 /// What was asked is answered; then the proxy sees that nobody asks for more.
@@ -74,7 +74,7 @@ fn client_finishes(mut play: Play) {
     play.server = None;
     play.client().hears_end();
     play.client = None;
-    play.is_over();
+    play.ends();
 }
 
 /// The data of a transfer goes on without it: nobody knows that it is not all.
@@ -90,7 +90,7 @@ fn without_server(mut play: Play) {
     play.data.client = None;
     play.data.server = None;
     hears_421(&mut play);
-    play.is_over();
+    play.ends();
 }
 
 fn both_close(mut play: Play) {
@@ -103,7 +103,7 @@ fn both_close(mut play: Play) {
     }
     play.data.client = None;
     play.data.server = None;
-    play.is_over();
+    play.ends();
 }
 
 fn terminated(mut play: Play) {
@@ -112,7 +112,7 @@ fn terminated(mut play: Play) {
     data_is_cut(&mut play);
     play.server().hears_end();
     play.server = None;
-    play.is_over();
+    play.ends();
 }
 
 /// 421 and the end, and nothing else.
@@ -140,6 +140,9 @@ fn data_reset(mut play: Play, noticed: bool) {
     if !case.is_past(Step::Commanded) {
         play.make(Step::Commanded);
     }
+    if case.is_past(Step::Begun) {
+        other_end_is_reset(&mut play);
+    }
     match (noticed, case.step < Step::Begun) {
         (true, true) => play.reply("425 where are you?"),
         (true, false) => play.reply("426 where are you?"),
@@ -163,11 +166,17 @@ fn hears_of_failure(play: &mut Play) {
         Some("426 ") => {}
         Some("425 ") if never_opened => {}
         Some("226 ") if never_opened && play.data.client.is_some() => {
-            let end = read_all(&play.data.client.take().expect("the client's end"));
-            assert!(is_reset(&end), "226, and then {end:?}");
+            other_end_is_reset(play);
         }
         _ => panic!("the client hears {line:?} of a broken transfer"),
     }
+}
+
+fn other_end_is_reset(play: &mut Play) {
+    let data = &mut play.data;
+    let left = data.client.take().or_else(|| data.server.take());
+    let end = read_all(&left.expect("an end that is left"));
+    assert!(is_reset(&end), "the other end sees {end:?}");
 }
 
 /// One direction ends early: as a file that is shorter, or not at all.
@@ -205,5 +214,5 @@ fn quits(mut play: Play) {
     play.client().hears_end();
     play.client = None;
     play.receiver_is_not_deceived();
-    play.is_over();
+    play.ends();
 }

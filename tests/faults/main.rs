@@ -2,6 +2,8 @@
 //! the program ends, and by itself; it leaves no process; a client that is still there hears why, in a reply; no file that
 //! was cut short looks whole to whoever received it, nor does the client hear of success; and what was called complete is.
 
+#![allow(clippy::expect_used, reason = "a test stops at the first surprise")]
+
 #[path = "../common/mod.rs"]
 mod common;
 

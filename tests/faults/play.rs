@@ -91,7 +91,7 @@ impl Play {
 
     /// The program ends. One whose peers go before it has begun may say so by its exit code (sysexits(3)).
     #[track_caller]
-    pub fn is_over(self) {
+    pub fn ends(self) {
         let gone_early: &[i32] = &[0, 65, 68];
         let begun = self.case.is_past(Step::Greeted);
         self.program.ends(if begun { &[0] } else { gone_early });

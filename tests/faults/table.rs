@@ -168,6 +168,11 @@ impl Case {
             {
                 Some("data waits for 30 s when the server goes before its 150")
             }
+            Fault::ClientDataResets { .. } | Fault::ServerDataResets { .. }
+                if self.step == Step::Delivered && self.deed.is_upload() =>
+            {
+                Some("a reset in the turn that delivers the end hides the delivery")
+            }
             _ => None,
         }
     }
