@@ -181,7 +181,16 @@ impl<'a> Relayed<'a> {
         };
         let done = |c: &Carriage| (c.to_client.is_finished(), c.to_server.is_finished());
         let before = done(carriage);
-        let moved = match carriage.turn(flow) {
+        let turned = carriage.turn(flow);
+        let after = done(carriage);
+        if after.0 && !before.0 {
+            ends.push(DataEnd::Delivered(Side::Client));
+        }
+        if after.1 && !before.1 {
+            ends.push(DataEnd::Delivered(Side::Server));
+        }
+        // What broke after an end was delivered takes nothing back.
+        let moved = match turned {
             Ok(moved) => moved,
             Err(how) => {
                 carriage.reset();
@@ -190,13 +199,6 @@ impl<'a> Relayed<'a> {
                 return true;
             }
         };
-        let after = done(carriage);
-        if after.0 && !before.0 {
-            ends.push(DataEnd::Delivered(Side::Client));
-        }
-        if after.1 && !before.1 {
-            ends.push(DataEnd::Delivered(Side::Server));
-        }
         if after == (true, true) {
             self.conclude(now, "complete");
         }
@@ -248,8 +250,10 @@ impl DataPath for Relayed<'_> {
             State::Carrying(carriage)
                 if carriage.to_client.is_finished() || carriage.to_server.is_finished() =>
             {
-                // A peer that keeps its half open after the other's end does not make the transfer less whole.
-                self.conclude(now, "complete");
+                // A peer that keeps its half open after the other's end does not make the transfer less whole. But who has
+                // ended its own half is still owed the other's, and must not take what it has for all.
+                let cut = carriage.reset_unfinished();
+                self.conclude(now, if cut { "aborted" } else { "complete" });
             }
             State::Carrying(carriage) => {
                 carriage.reset();
@@ -352,6 +356,21 @@ impl Carriage {
     fn reset(&self) {
         net::reset(&self.client);
         net::reset(&self.server);
+    }
+
+    /// Resets whoever has not had the end of what it was being sent; whether that was anything.
+    fn reset_unfinished(&self) -> bool {
+        let mut cut = false;
+        for (pump, sink) in [
+            (&self.to_client, &self.client),
+            (&self.to_server, &self.server),
+        ] {
+            if !pump.is_finished() {
+                net::reset(sink);
+                cut |= pump.bytes() > 0;
+            }
+        }
+        cut
     }
 }
 

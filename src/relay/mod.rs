@@ -185,7 +185,9 @@ impl Relay<'_> {
     fn is_done(&self, end: End, clocks: &Clocks) -> bool {
         let written = self.client.is_written();
         let by_server = matches!(end, End::Server | End::ServerLost);
-        let data = by_server && self.session.is_transferring() && self.data.is_connected();
+        // Without the server's 1xx nothing more may go to the client.
+        let begun = self.session.is_transferring() && self.session.data_may_flow();
+        let data = by_server && begun && self.data.is_connected();
         let patience = clocks.now.saturating_duration_since(clocks.active) >= LINGER_TIMEOUT;
         written && !data || patience
     }

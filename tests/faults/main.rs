@@ -27,14 +27,10 @@ fn main() -> ExitCode {
 }
 
 fn trial(case: Case) -> Trial {
-    let known = case.known();
-    let trial = Trial::test(case.to_string(), move || {
+    Trial::test(case.to_string(), move || {
         catch_unwind(|| aftermath::of(case)).map_err(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             Failed::from(text.unwrap_or_else(|| "a surprise, see above".to_owned()))
         })
-    });
-    trial
-        .with_ignored_flag(known.is_some())
-        .with_kind(known.unwrap_or_default())
+    })
 }

@@ -154,29 +154,6 @@ impl Case {
         self.is_past(Step::Commanded) && !self.is_past(Step::Done)
     }
 
-    /// What is known to go wrong.
-    pub fn known(&self) -> Option<&'static str> {
-        let begun = self.is_past(Step::Begun);
-        match self.fault {
-            Fault::ReceiverFinishesThenTerminated | Fault::ReceiverFinishesThenClientResets
-                if begun || !self.deed.is_upload() =>
-            {
-                Some("a cut file looks whole once its receiver has ended its own half")
-            }
-            Fault::ServerResets | Fault::ServerCloses | Fault::BothClose
-                if self.is_past(Step::Commanded) && self.has_data() && !begun =>
-            {
-                Some("data waits for 30 s when the server goes before its 150")
-            }
-            Fault::ClientDataResets { .. } | Fault::ServerDataResets { .. }
-                if self.step == Step::Delivered && self.deed.is_upload() =>
-            {
-                Some("a reset in the turn that delivers the end hides the delivery")
-            }
-            _ => None,
-        }
-    }
-
     /// What the steps before have in common is tried once.
     fn is_distinct(&self) -> bool {
         let first_deed = self.deed == DEEDS[0];
