@@ -112,13 +112,14 @@ impl<'a> Play<'a> {
         }
         self.witness.edge();
         self.turn();
+        // A client that is done ends the session with its last answer, whatever else the server was saying just then.
+        self.raced |= self.client.closed;
         if !self.raced && !self.opaque {
             self.record.marks.push(self.record.actions.len());
             self.record.comparable = self.record.marks.len();
         }
         let waiting = |side| !self.session.wants_bytes(side) && !self.peer(side).closed;
-        // A client that is done ends the session with its last answer, whatever else the server was saying just then.
-        self.raced |= waiting(Side::Client) && waiting(Side::Server) || self.client.closed;
+        self.raced |= waiting(Side::Client) && waiting(Side::Server);
     }
 
     fn say(&mut self, side: Side, bytes: Vec<u8>) {
