@@ -165,3 +165,12 @@ impl PortRange {
         })
     }
 }
+
+/// The address in sixteen bytes: one of IPv4 as IPv6 shows it (RFC 4291 §2.5.5.2).
+#[must_use]
+pub fn mapped(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}

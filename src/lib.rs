@@ -8,6 +8,7 @@
 
 pub mod broker;
 pub mod cage;
+pub mod companion;
 pub mod datapath;
 pub mod destination;
 pub mod endpoint;

@@ -10,10 +10,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use crate::companion;
+use crate::endpoint::mapped;
 use crate::log::Log;
 use crate::privs::Root;
-use crate::signals;
-use crate::sys::fork::spawn_alone;
 
 /// How long a look-up may take; RFC 1123 §6.1.3.3 has resolvers give up sooner.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,32 +36,14 @@ impl Resolver {
     /// # Errors
     /// No process or descriptor is to be had.
     pub fn start(root: Option<&Root>, log: &Log) -> io::Result<Resolver> {
-        let (ours, theirs) = UnixStream::pair()?;
-        ours.set_read_timeout(Some(PATIENCE))?;
-        // As with the broker: a handler of the session's must not run there.
-        signals::hold()?;
-        let child = spawn_alone(&theirs, |socket| {
-            let log = log.another();
-            let dropped = root.map_or(Ok(()), |root| root.clone().drop(&log).map(drop));
-            match (socket, dropped) {
-                (Ok(socket), Ok(())) => {
-                    answer(&UnixStream::from(socket));
-                    0
-                }
-                (Err(error), _) => {
-                    log.error(format_args!("resolver: cannot begin: {error}"));
-                    1
-                }
-                (_, Err(error)) => {
-                    log.error(format_args!("resolver: cannot begin: {error}"));
-                    1
-                }
+        let socket = companion::start("resolver", PATIENCE, log, |session, log| {
+            if let Some(root) = root {
+                root.clone().drop(log).map_err(|error| error.to_string())?;
             }
-        });
-        signals::release()?;
-        let child = child?;
-        log.debug(1, format_args!("resolver is process {child}"));
-        Ok(Resolver { socket: ours })
+            answer(&session);
+            Ok(0)
+        })?;
+        Ok(Resolver { socket })
     }
 
     /// The addresses of a host, in the resolver's order, with this port; none if there are none, or no answer in time.
@@ -110,11 +92,7 @@ fn answer(mut session: &UnixStream) {
         let found: Vec<_> = found.into_iter().flatten().take(MOST).collect();
         let mut bytes = vec![u8::try_from(found.len()).unwrap_or(0)];
         for at in found {
-            let wide = match at.ip() {
-                IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-                IpAddr::V6(v6) => v6,
-            };
-            bytes.extend(wide.octets());
+            bytes.extend(mapped(at.ip()).octets());
         }
         if session.write_all(&bytes).is_err() {
             return;

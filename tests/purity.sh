@@ -11,7 +11,7 @@ standard="${word}(io|fs|env|os|process|thread)::|std::(io|fs|env|os|process|thre
 standard="$standard|std::\\{([^}]*[^A-Za-z0-9_])?(io|fs|env|os|process|thread)[^A-Za-z0-9_]"
 types="${word}(Instant|SystemTime|(Tcp|Udp|Unix)[A-Z][a-z]+|ToSocketAddrs|(Owned|Borrowed|Raw|As|AsRaw)Fd)([^A-Za-z0-9_]|\$)"
 crates="${word}(nix|libc|socket2|syslog|signal_hook|libloading|listenfd|dns_lookup|users|getrandom)::"
-upward="crate::(\\{([^}]*[^A-Za-z0-9_])?)?(broker|cage|datapath|destination|listen|log|nat|net|privs|program|proxy|relay|resolver|signals|sys|wrappers)[^A-Za-z0-9_]"
+upward="crate::(\\{([^}]*[^A-Za-z0-9_])?)?(broker|cage|companion|datapath|destination|listen|log|nat|net|privs|program|proxy|relay|resolver|signals|sys|wrappers)[^A-Za-z0-9_]"
 platform='cfg!?\(.*(target_|unix|windows)'
 printing="${word}(e?print(ln)?|dbg)!|process::exit"
 

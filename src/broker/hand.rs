@@ -1,7 +1,7 @@
 //! The broker's own process: reads a request, judges it, does it, answers.
 
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ enum Over {
 impl<'a> Hand<'a> {
     /// Takes what it needs and gives up everything else.
     pub(super) fn new(
-        session: OwnedFd,
+        session: UnixStream,
         rights: Rights,
         rules: &RuleOptions,
         of: Pid,
@@ -60,7 +60,6 @@ impl<'a> Hand<'a> {
         SigSet::all()
             .thread_block()
             .map_err(|errno| errno.to_string())?;
-        let session = UnixStream::from(session);
         session
             .set_read_timeout(Some(PATIENCE))
             .map_err(|error| error.to_string())?;

@@ -54,12 +54,11 @@ pub use self::here::{PF, check};
 use self::request::{ANSWER, Answer, LENGTH, Request};
 pub use self::request::{Wanted, Way};
 pub use self::rights::Rights;
+use crate::companion;
 use crate::log::Log;
 use crate::options::RuleOptions;
 use crate::privs::Root;
 use crate::rules::Grant;
-use crate::signals;
-use crate::sys::fork::spawn_alone;
 use crate::sys::passing;
 
 /// How long the broker may take: it waits for the packet filter, twice at most.
@@ -82,28 +81,11 @@ impl Broker {
         root: &Root,
         log: &Log,
     ) -> io::Result<Broker> {
-        let (ours, theirs) = UnixStream::pair()?;
-        ours.set_read_timeout(Some(PATIENCE))?;
         let session = getpid();
-        // A handler of the session's must not run in the broker, where the pipe that it writes to is something else.
-        signals::hold()?;
-        let child = spawn_alone(&theirs, |socket| {
-            let log = log.another();
-            let life = socket
-                .map_err(|error| error.to_string())
-                .and_then(|socket| Hand::new(socket, rights, rules, session, root, &log));
-            match life {
-                Ok(hand) => hand.serve(),
-                Err(why) => {
-                    log.error(format_args!("broker: cannot begin: {why}"));
-                    1
-                }
-            }
-        });
-        signals::release()?;
-        let child = child?;
-        log.debug(1, format_args!("broker is process {child}"));
-        Ok(Broker { socket: ours })
+        let socket = companion::start("broker", PATIENCE, log, |socket, log| {
+            Hand::new(socket, rights, rules, session, root, log).map(Hand::serve)
+        })?;
+        Ok(Broker { socket })
     }
 
     /// Has the packet filter let this data connection through, in place of any before.

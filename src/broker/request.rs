@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::rights::Objection;
+use crate::endpoint::mapped;
 
 /// Bytes of a request.
 pub(super) const LENGTH: usize = 37;
@@ -109,7 +110,7 @@ impl Request {
         };
         put(&[verb]);
         ports.iter().for_each(|port| put(&port.to_be_bytes()));
-        addresses.iter().for_each(|ip| put(&wide(*ip).octets()));
+        addresses.iter().for_each(|ip| put(&mapped(*ip).octets()));
         bytes
     }
 
@@ -138,13 +139,6 @@ impl Request {
             server: address(5),
             facing_server: address(21),
         }))
-    }
-}
-
-fn wide(ip: IpAddr) -> Ipv6Addr {
-    match ip {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
     }
 }
 
