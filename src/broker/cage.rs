@@ -1,7 +1,9 @@
 //! What the broker gives up before it reads its first request: all that the system can take from it.
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::Resource;
+use nix::unistd::chdir;
 
+use crate::cage::limit;
 use crate::log::Log;
 use crate::privs::{Needs, Root};
 
@@ -16,14 +18,10 @@ mod here;
 /// # Errors
 /// Something could not be given up: the broker must not serve.
 pub(super) fn enter(root: &Root, needs: Needs, log: &Log) -> Result<(), String> {
-    let limit = |what, most| {
-        setrlimit(what, most, most).map_err(|errno| format!("cannot set limits: {}", errno.desc()))
-    };
-    // No core file, in which a later reader finds a session; and few descriptors.
-    limit(Resource::RLIMIT_CORE, 0)?;
-    limit(Resource::RLIMIT_NOFILE, 64)?;
-    root.clone()
-        .keep(needs)
-        .map_err(|error| error.to_string())?;
+    let failed = |error| format!("cannot set limits: {error}");
+    limit(&[Resource::RLIMIT_CORE]).map_err(failed)?;
+    // Whoever started the session may have stood anywhere, and pfctl(8) is run where we stand.
+    chdir("/").map_err(|errno| format!("cannot go to /: {}", errno.desc()))?;
+    root.keep(needs).map_err(|error| error.to_string())?;
     here::enter(log)
 }

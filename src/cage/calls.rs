@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use nix::sys::prctl::set_no_new_privs;
 use seccompiler::{
     BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp,
     SeccompCondition, SeccompFilter, SeccompRule, TargetArch, apply_filter,
 };
+
+use crate::log::Log;
 
 /// What every process of ours calls: its loop, its sockets, the log and the allocator.
 const COMMON: &[i64] = &[
@@ -46,14 +49,19 @@ const COMMON: &[i64] = &[
 ];
 
 /// Allows what is common to our processes and `more`, and memory that is not executable, and sockets of IPv4 and IPv6.
-/// A socket to a syslogd is refused, which costs lines if that is started anew; anything else ends the process.
-/// `false`: nobody has written a filter for this architecture, and nothing was done.
+/// A socket to a syslogd is refused, which costs lines if that is started anew; anything else ends the process. For some
+/// architectures nobody has written a filter; there only new privileges are given up.
 ///
 /// # Errors
 /// The kernel does not take it.
-pub(crate) fn allow_only(more: &[i64]) -> Result<bool, String> {
+pub(crate) fn allow_only(more: &[i64], log: &Log) -> Result<(), String> {
+    set_no_new_privs().map_err(|errno| format!("cannot give up exec: {}", errno.desc()))?;
     let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else {
-        return Ok(false);
+        log.debug(
+            1,
+            format_args!("no system call filter for this machine's architecture"),
+        );
+        return Ok(());
     };
     let failed = |error: Error| format!("no system call filter: {error}");
     let programs = refusing(architecture)
@@ -62,7 +70,7 @@ pub(crate) fn allow_only(more: &[i64]) -> Result<bool, String> {
     for program in &programs {
         apply_filter(program).map_err(failed)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// The filter that ends the process.

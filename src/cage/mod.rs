@@ -45,7 +45,7 @@ use nix::unistd::{chdir, chroot};
 use crate::error::Error;
 use crate::log::Log;
 
-/// Descriptors that a session may have at once: both control connections, a data connection and its pipes, and a few.
+/// Descriptors that a session, or its broker, may have at once: both control connections, a data connection and its pipes, and a few.
 const DESCRIPTORS: libc::rlim_t = 64;
 
 /// Closes the cage.
@@ -53,13 +53,13 @@ const DESCRIPTORS: libc::rlim_t = 64;
 /// # Errors
 /// [`Error::Config`]: the system did not let us; the session must not begin.
 pub fn enter(log: &Log) -> Result<(), Error> {
-    limit().map_err(Error::os("cannot set limits"))?;
+    limit(limits::NOTHING_OF).map_err(Error::os("cannot set limits"))?;
     here::close(log).map_err(|why| Error::Config(format!("no cage: {why}, or use --no-cage")))
 }
 
-/// No core file in which a later reader finds a session, no file written, no further process, few descriptors.
-fn limit() -> io::Result<()> {
-    for resource in limits::NOTHING_OF {
+/// Nothing of these, and few descriptors, for good.
+pub(crate) fn limit(nothing_of: &[Resource]) -> io::Result<()> {
+    for resource in nothing_of {
         setrlimit(*resource, 0, 0)?;
     }
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;

@@ -1,7 +1,6 @@
 //! Linux: no file (landlock(7)), and the system calls of the relay alone (seccomp(2)).
 
 use landlock::{ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetError};
-use nix::sys::prctl::set_no_new_privs;
 
 use crate::cage::calls;
 use crate::log::Log;
@@ -19,19 +18,11 @@ const CALLS: &[i64] = &[
 ];
 
 pub(super) fn close(log: &Log) -> Result<(), String> {
-    set_no_new_privs().map_err(|errno| format!("cannot give up exec: {}", errno.desc()))?;
     if let Err(error) = no_files() {
         // A kernel before 5.13, or one that was started without it: the system calls say the same.
         log.debug(1, format_args!("no landlock: {error}"));
     }
-    match calls::allow_only(CALLS)? {
-        true => {}
-        false => log.debug(
-            1,
-            format_args!("no system call filter for this machine's architecture"),
-        ),
-    }
-    Ok(())
+    calls::allow_only(CALLS, log)
 }
 
 /// Nothing may be done with any file from now on.
