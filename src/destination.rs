@@ -51,36 +51,30 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// The addresses of a server, in the resolver's order. It is asked and may take its time if the server has a name.
+/// The addresses of a server, in the resolver's order. One with a name is looked up by `resolver`, or by ourselves if there
+/// is none, and that may take its time.
 ///
 /// # Errors
 /// [`Unreachable::Unknown`].
-pub fn resolve(server: &HostPort) -> Result<Vec<SocketAddr>, Unreachable> {
-    match &server.host {
-        Host::Address(ip) => Ok(vec![SocketAddr::new(*ip, server.port)]),
-        Host::Name(name) => {
-            let found = (name.as_str(), server.port).to_socket_addrs();
-            let found: Vec<_> = found.into_iter().flatten().map(canonical).collect();
-            if found.is_empty() {
-                return Err(Unreachable::Unknown(server.clone()));
-            }
-            Ok(found)
+pub fn resolve(
+    server: &HostPort,
+    resolver: Option<&Resolver>,
+) -> Result<Vec<SocketAddr>, Unreachable> {
+    let name = match &server.host {
+        Host::Address(ip) => return Ok(vec![SocketAddr::new(*ip, server.port)]),
+        Host::Name(name) => name.as_str(),
+    };
+    let found = match resolver {
+        Some(resolver) => resolver.addresses(name, server.port),
+        None => {
+            let found = (name, server.port).to_socket_addrs();
+            found.into_iter().flatten().map(canonical).collect()
         }
+    };
+    if found.is_empty() {
+        return Err(Unreachable::Unknown(server.clone()));
     }
-}
-
-/// As [`resolve`], but a name is looked up by somebody else.
-///
-/// # Errors
-/// [`Unreachable::Unknown`].
-pub fn resolve_by(resolver: &Resolver, server: &HostPort) -> Result<Vec<SocketAddr>, Unreachable> {
-    match &server.host {
-        Host::Address(_) => resolve(server),
-        Host::Name(name) => match resolver.addresses(name, server.port) {
-            found if found.is_empty() => Err(Unreachable::Unknown(server.clone())),
-            found => Ok(found),
-        },
-    }
+    Ok(found)
 }
 
 /// What decides whether a destination may be dialled.

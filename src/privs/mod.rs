@@ -83,6 +83,12 @@ impl Root {
         Ok(Dropped(()))
     }
 
+    /// Whether this is root still, with somebody else to become.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.target.is_some()
+    }
+
     /// Becomes the user and group, but keeps what is needed for this, where the system can tell it from root's other
     /// rights; elsewhere it stays root. [`Root::drop`] is still to come, or else this is the broker (docs/trust.md).
     ///
@@ -112,14 +118,6 @@ pub struct Needs {
     pub filter: bool,
     /// To take port 20.
     pub port_20: bool,
-}
-
-impl Root {
-    /// Whether this is root still, with somebody else to become.
-    #[must_use]
-    pub fn is_root(&self) -> bool {
-        self.target.is_some()
-    }
 }
 
 impl Dropped {

@@ -345,10 +345,7 @@ impl Proxy<'_> {
         name: &HostPort,
         data: &mut dyn DataPath,
     ) -> Dialled {
-        let found = match resolver {
-            Some(resolver) => destination::resolve_by(resolver, name),
-            None => destination::resolve(name),
-        };
+        let found = destination::resolve(name, resolver);
         let result = found.and_then(|found| self.dial(destined, &found));
         match result {
             Ok(reached) => {

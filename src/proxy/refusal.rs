@@ -29,7 +29,7 @@ pub(super) fn fault(error: Error) -> Refusal {
 }
 
 pub(super) fn resolve(server: &HostPort) -> Result<Vec<SocketAddr>, Refusal> {
-    destination::resolve(server).map_err(|why| unreachable(&why))
+    destination::resolve(server, None).map_err(|why| unreachable(&why))
 }
 
 pub(super) fn unreachable(why: &Unreachable) -> Refusal {
