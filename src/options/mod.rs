@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod data;
 mod given;
 mod table;
 
@@ -13,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::endpoint::{HostPort, PortRange};
+pub use data::{DataPath, LogRules, RuleOptions};
 use given::Given;
 use table::dashed;
 pub use table::{Opt, TABLE, help};
@@ -25,15 +27,6 @@ const MAX_SESSIONS: usize = 100;
 
 /// Longest time-out taken, in seconds: a year. Longer is a slip of the finger and would only overflow somewhere.
 const MAX_TIMEOUT: u64 = 31_536_000;
-
-/// The anchor of the ancestors (ftp-proxy(8) of FreeBSD and OpenBSD).
-const ANCHOR: &str = "ftp-proxy";
-
-/// Longest anchor, in bytes: with "/" and a process id it stays below MAXPATHLEN and what a log line holds.
-const LONGEST_ANCHOR: usize = 200;
-
-/// Longest tag and queue, in bytes: PF_TAG_NAME_SIZE and PF_QNAME_SIZE are 64.
-const LONGEST_NAME: usize = 63;
 
 /// How the session learns where the client wants to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,73 +57,6 @@ pub enum IpfLookup {
     Ioctl,
     /// Read the list that ipnat(8) makes.
     List,
-}
-
-/// `--data-path`: who carries the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataPath {
-    /// Redirect where it helps and can be done, else relay.
-    Auto,
-    /// The proxy, at addresses of its own.
-    Relay,
-    /// The proxy, at the original server's address: the packet filter brings the connections to it.
-    Redirect,
-    /// The packet filter itself.
-    Kernel,
-}
-
-impl fmt::Display for DataPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DataPath::Auto => "auto",
-            DataPath::Relay => "relay",
-            DataPath::Redirect => "redirect",
-            DataPath::Kernel => "kernel",
-        })
-    }
-}
-
-/// What pf(4)'s rules for a data connection are to have beside what they need.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleOptions {
-    /// `--anchor`: they are loaded into `anchor/pid`.
-    pub anchor: String,
-    /// `--tag`.
-    pub tag: Option<String>,
-    /// `--queue`.
-    pub queue: Option<String>,
-    /// `--log-rules`.
-    pub log: LogRules,
-}
-
-impl RuleOptions {
-    /// Whether any was given that only pf(4) knows.
-    #[must_use]
-    pub fn given(&self) -> bool {
-        *self != RuleOptions::default()
-    }
-}
-
-impl Default for RuleOptions {
-    fn default() -> Self {
-        RuleOptions {
-            anchor: ANCHOR.to_owned(),
-            tag: None,
-            queue: None,
-            log: LogRules::No,
-        }
-    }
-}
-
-/// `--log-rules`: what pflog(4) sees of data connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogRules {
-    /// Nothing.
-    No,
-    /// The packet that makes the state.
-    First,
-    /// `=all`: every packet.
-    All,
 }
 
 /// A command line that was understood. Made only by [`parse`].
@@ -224,15 +150,8 @@ where
         anonymous_only: given.flag("A"),
         source_to_server: given.address("a")?,
         source_to_client: given.address("S")?,
-        data_path: data_path(&given)?,
-        rules: RuleOptions {
-            anchor: given
-                .rule_name("anchor", LONGEST_ANCHOR)?
-                .unwrap_or_else(|| ANCHOR.to_owned()),
-            tag: given.rule_name("tag", LONGEST_NAME)?,
-            queue: given.rule_name("queue", LONGEST_NAME)?,
-            log: log_rules(&given)?,
-        },
+        data_path: data::path(&given)?,
+        rules: data::rules(&given)?,
         rewrite_source_port: given.flag("rewrite-source-port"),
         debug: given.number("D", 0, 3)?.unwrap_or(0),
         user: given.name("u")?,
@@ -289,40 +208,6 @@ fn destination(given: &Given) -> Result<Destination, BadUsage> {
     }
 }
 
-fn data_path(given: &Given) -> Result<DataPath, BadUsage> {
-    let read = |text: &str| match text {
-        "auto" => Some(DataPath::Auto),
-        "relay" => Some(DataPath::Relay),
-        "redirect" => Some(DataPath::Redirect),
-        "kernel" => Some(DataPath::Kernel),
-        _ => None,
-    };
-    let wanted = "write auto, relay, redirect or kernel";
-    let path = given
-        .value("data-path", read, wanted)?
-        .unwrap_or(DataPath::Auto);
-    // The broker must know the server before root is given up.
-    if given.flag("forward") && matches!(path, DataPath::Redirect | DataPath::Kernel) {
-        return Err(BadUsage(
-            "--data-path: with --forward only auto and relay".to_owned(),
-        ));
-    }
-    Ok(path)
-}
-
-fn log_rules(given: &Given) -> Result<LogRules, BadUsage> {
-    let all = given.value(
-        "log-rules",
-        |text| (text == "all").then_some(LogRules::All),
-        "write --log-rules or --log-rules=all",
-    )?;
-    Ok(match all {
-        Some(all) => all,
-        None if given.flag("log-rules") => LogRules::First,
-        None => LogRules::No,
-    })
-}
-
 fn ipf_lookup(text: &str) -> Option<IpfLookup> {
     match text {
         "auto" => Some(IpfLookup::Auto),
@@ -365,7 +250,7 @@ fn listen(given: &Given) -> Result<Vec<SocketAddr>, BadUsage> {
 mod tests {
     use super::*;
 
-    fn run(line: &str) -> Result<Options, String> {
+    pub(super) fn run(line: &str) -> Result<Options, String> {
         match parse(line.split_whitespace().map(OsString::from)) {
             Ok(Invocation::Run(options)) => Ok(*options),
             Ok(other) => Err(format!("{other:?}")),
@@ -451,45 +336,6 @@ mod tests {
             let destination = run(line).unwrap().destination;
             assert_eq!(destination, Destination::IpFilter(lookup), "{line}");
         }
-    }
-
-    #[test]
-    fn data_paths_and_rules_are_read_and_bad_names_refused() {
-        let options = run(
-            "-p --data-path kernel --anchor com.apple/100.InternetSharing/ftp-proxy \
-                           --tag ftp --queue bulk --log-rules --rewrite-source-port",
-        )
-        .unwrap();
-        assert_eq!(options.data_path, DataPath::Kernel);
-        assert_eq!(
-            options.rules.anchor,
-            "com.apple/100.InternetSharing/ftp-proxy"
-        );
-        assert_eq!(options.rules.tag.as_deref(), Some("ftp"));
-        assert_eq!(options.rules.queue.as_deref(), Some("bulk"));
-        assert_eq!(options.rules.log, LogRules::First);
-        assert!(options.rewrite_source_port && options.rules.given());
-        let all = run("-p --log-rules=all").unwrap();
-        assert_eq!(all.rules.log, LogRules::All);
-        assert!(!run("-p").unwrap().rules.given());
-        for bad in [
-            "--anchor a//b",
-            "--anchor /a",
-            "--anchor a/../b",
-            "--anchor -a",
-            "--anchor a/_1",
-            "--tag a\"b",
-            "--queue a;b",
-            "--log-rules=some",
-            "--data-path fast",
-            "--tag=",
-        ] {
-            let option = bad.split([' ', '=']).next().unwrap();
-            let complaint = run(&format!("-p {bad}")).unwrap_err();
-            assert!(complaint.starts_with(option), "{complaint}");
-        }
-        let forward = run("--forward --data-path kernel").unwrap_err();
-        assert!(forward.contains("--forward"), "{forward}");
     }
 
     #[test]
