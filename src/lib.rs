@@ -1,13 +1,14 @@
 //! ftp-proxy: carries one FTP session between a client and a server through a NAT gateway or firewall.
 //!
 //! Three storeys, arrows only downwards (docs/design.md):
-//! the pure rooms (`ftp`, `options`, `endpoint`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
+//! the pure rooms (`ftp`, `options`, `endpoint`, `cidr`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
 //! edge (`relay`, `datapath`, `listen`, `proxy`).
 
 #![deny(unsafe_code)]
 
 pub mod broker;
 pub mod cage;
+pub mod cidr;
 pub mod companion;
 pub mod datapath;
 pub mod destination;
