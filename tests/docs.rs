@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -99,4 +101,47 @@ fn every_file_that_the_readme_names_exists() {
         }
     }
     assert!(seen > 3, "only {seen} names were read");
+}
+
+/// The crates that the program is made of on each of the systems that deny.toml names, and those that run to build it.
+fn crates() -> BTreeSet<String> {
+    let deny = fs::read_to_string(root().join("deny.toml")).unwrap();
+    let systems = deny.split("targets = [").nth(1).unwrap();
+    let systems = systems.split(']').next().unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root()).args(["tree", "--locked"]);
+    command.args(["--edges", "normal,build", "--prefix", "none"]);
+    for system in systems.split('"').skip(1).step_by(2) {
+        command.args(["--target", system]);
+    }
+    let tree = command.output().unwrap();
+    let why = String::from_utf8_lossy(&tree.stderr);
+    assert!(tree.status.success(), "cargo tree: {why}");
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    names
+        .filter(|name| !name.is_empty() && *name != env!("CARGO_PKG_NAME"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_crate_has_a_line_that_says_why_it_is_trusted_and_no_other_has() {
+    let text = fs::read_to_string(root().join("docs/trust.md")).unwrap();
+    let (_, text) = text.split_once("## Dependencies").unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let mut told = BTreeSet::new();
+    for row in rows {
+        let columns: Vec<&str> = row.split(" | ").collect();
+        assert!(
+            columns.len() == 4 && columns.iter().all(|text| !text.trim().is_empty()),
+            "{row}"
+        );
+        let names = columns[0].split('`').skip(1).step_by(2);
+        told.extend(names.map(str::to_owned));
+    }
+    told.remove("users"); // as we call `uzers`
+    let crates = crates();
+    assert!(crates.len() > 20, "only {} were found", crates.len());
+    assert_eq!(told, crates, "docs/trust.md, and what cargo tree says");
 }
