@@ -21,6 +21,20 @@ pub struct Terms {
     pub any_port: bool,
 }
 
+impl Terms {
+    /// Those of a session for which nothing is asked, with a client that reaches us.
+    #[must_use]
+    pub fn of(client: IpAddr) -> Self {
+        Terms {
+            client,
+            epsv: true,
+            anonymous_only: false,
+            nat_mode: false,
+            any_port: false,
+        }
+    }
+}
+
 /// What the session wants done, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {

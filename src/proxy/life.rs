@@ -239,11 +239,11 @@ impl Proxy<'_> {
             }
         }
         let terms = Terms {
-            client: ends.client.ip(),
             epsv,
             anonymous_only: self.options.anonymous_only,
             nat_mode: self.options.nat_mode,
             any_port: self.options.destination == Destination::Forward { any_port: true },
+            ..Terms::of(ends.client.ip())
         };
         let relay = Relay {
             session: Session::new(terms, server.as_ref().map(|(_, address)| *address)),

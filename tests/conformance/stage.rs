@@ -32,13 +32,7 @@ pub struct Stage {
 }
 
 pub fn terms(client: IpAddr) -> Terms {
-    Terms {
-        client,
-        epsv: true,
-        anonymous_only: false,
-        nat_mode: false,
-        any_port: false,
-    }
+    Terms::of(client)
 }
 
 impl Stage {

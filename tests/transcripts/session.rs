@@ -45,11 +45,11 @@ struct Peer {
 impl<'a> Stage<'a> {
     fn set(script: &'a Script, cut: usize) -> Self {
         let terms = Terms {
-            client: script.ends.client,
             epsv: script.epsv,
             anonymous_only: script.has("-A"),
             nat_mode: script.has("-n"),
             any_port: script.has("--forward-any-port"),
+            ..Terms::of(script.ends.client)
         };
         let server = (!script.has("--forward")).then_some(script.ends.server);
         Stage {

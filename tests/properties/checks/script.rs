@@ -61,11 +61,11 @@ impl Script {
         let has = |letter| header.contains(&letter);
         Script {
             terms: Terms {
-                client: if has(b'6') { v6(2) } else { CLIENT },
                 epsv: has(b'e'),
                 anonymous_only: has(b'A'),
                 nat_mode: has(b'n'),
                 any_port: has(b'p'),
+                ..Terms::of(if has(b'6') { v6(2) } else { CLIENT })
             },
             forward: has(b'f'),
             server: if has(b'8') { v6(1) } else { SERVER },

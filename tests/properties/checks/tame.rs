@@ -18,13 +18,7 @@ pub const ANSWER: &[u8] = b"500 No.\r\n";
 
 /// Ordinary terms.
 pub fn terms() -> Terms {
-    Terms {
-        client: CLIENT,
-        epsv: true,
-        anonymous_only: false,
-        nat_mode: false,
-        any_port: false,
-    }
+    Terms::of(CLIENT)
 }
 
 /// The client says this, in pieces of `cut` bytes.
