@@ -6,6 +6,9 @@ use super::oracle::{Unit, units};
 use super::script::SERVER;
 use super::tame::{talk, terms};
 
+/// What a client hears that speaks no FTP.
+const FOREIGN: &[u8] = b"421 This is FTP.\r\n";
+
 /// With its Telnet taken out beforehand the same bytes have the same effect; every offer is refused once.
 pub fn check(bytes: &[u8]) {
     let plain: Vec<u8> = units(bytes)
@@ -28,12 +31,12 @@ pub fn check(bytes: &[u8]) {
     super::session::check(&script);
 }
 
-/// The greeting has not come: nothing is answered but offers.
+/// The greeting has not come: nothing is answered but offers, and those who speak no FTP.
 fn refusals(bytes: &[u8]) {
     let mut session = Session::new(terms(), Some(SERVER));
     session.receive(Side::Client, bytes);
     let said = std::iter::from_fn(|| session.poll()).filter_map(|action| match action {
-        Action::Send(Side::Client, bytes) => Some(bytes),
+        Action::Send(Side::Client, bytes) if bytes != FOREIGN => Some(bytes),
         _ => None,
     });
     let said: Vec<Vec<u8>> = said.collect();
