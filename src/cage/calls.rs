@@ -1,14 +1,13 @@
 //! The system calls that a process of ours may make from now on (seccomp(2)); any other ends it.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::num::TryFromIntError;
 
 use nix::sys::prctl::set_no_new_privs;
-use seccompiler::{
-    BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp,
-    SeccompCondition, SeccompFilter, SeccompRule, TargetArch, apply_filter,
-};
 
+use super::program::{Fate, HERE, Question, program};
 use crate::log::Log;
+use crate::sys::seccomp;
 
 /// What every process of ours calls: its loop, its sockets, the log and the allocator.
 const COMMON: &[i64] = &[
@@ -48,6 +47,24 @@ const COMMON: &[i64] = &[
     libc::SYS_poll,
 ];
 
+/// Sockets: of IPv4 and IPv6. One to a syslogd is refused: the log tries to reach one that is gone, and must live on.
+const FAMILY: Question = Question {
+    argument: 0,
+    mask: u32::MAX,
+    fates: &[
+        (libc::AF_UNIX.unsigned_abs(), Fate::Refused),
+        (libc::AF_INET.unsigned_abs(), Fate::Allowed),
+        (libc::AF_INET6.unsigned_abs(), Fate::Allowed),
+    ],
+};
+
+/// Memory: not executable.
+const PROTECTION: Question = Question {
+    argument: 2,
+    mask: libc::PROT_EXEC.unsigned_abs(),
+    fates: &[(0, Fate::Allowed)],
+};
+
 /// Allows what is common to our processes and `more`, and memory that is not executable, and sockets of IPv4 and IPv6.
 /// A socket to a syslogd is refused, which costs lines if that is started anew; anything else ends the process. For some
 /// architectures nobody has written a filter; there only new privileges are given up.
@@ -56,69 +73,25 @@ const COMMON: &[i64] = &[
 /// The kernel does not take it.
 pub(crate) fn allow_only(more: &[i64], log: &Log) -> Result<(), String> {
     set_no_new_privs().map_err(|errno| format!("cannot give up exec: {}", errno.desc()))?;
-    let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else {
+    let Some(architecture) = HERE else {
         log.debug(
             1,
             format_args!("no system call filter for this machine's architecture"),
         );
         return Ok(());
     };
-    let failed = |error: Error| format!("no system call filter: {error}");
-    let programs = refusing(architecture)
-        .and_then(|refusing| Ok([refusing, ending(more, architecture)?]))
-        .map_err(|error| format!("no system call filter: {error}"))?;
-    for program in &programs {
-        apply_filter(program).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// The filter that ends the process.
-fn ending(more: &[i64], architecture: TargetArch) -> Result<BpfProgram, BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = COMMON
-        .iter()
-        .chain(more)
-        .map(|call| (*call, Vec::new()))
-        .collect();
-    let families = [
-        is(0, libc::AF_UNIX)?,
-        is(0, libc::AF_INET)?,
-        is(0, libc::AF_INET6)?,
+    let asked = [
+        (libc::SYS_socket, Some(FAMILY)),
+        (libc::SYS_mmap, Some(PROTECTION)),
+        (libc::SYS_mprotect, Some(PROTECTION)),
     ];
-    rules.insert(libc::SYS_socket, families.into());
-    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-        let executable = SeccompCmpOp::MaskedEq(word(libc::PROT_EXEC));
-        let never = SeccompCondition::new(2, SeccompCmpArgLen::Dword, executable, 0)?;
-        rules.insert(call, vec![SeccompRule::new(vec![never])?]);
-    }
-    let filter = SeccompFilter::new(
-        rules,
-        SeccompAction::KillProcess,
-        SeccompAction::Allow,
-        architecture,
-    )?;
-    filter.try_into()
-}
-
-/// The filter that answers: the log tries to reach a syslogd that is gone, and must live on.
-fn refusing(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
-    let refused = SeccompAction::Errno(u32::try_from(libc::EACCES).unwrap_or_default());
-    let filter = SeccompFilter::new(
-        BTreeMap::from([(libc::SYS_socket, vec![is(0, libc::AF_UNIX)?])]),
-        SeccompAction::Allow,
-        refused,
-        architecture,
-    )?;
-    filter.try_into()
-}
-
-/// The argument at this place is this number.
-fn is(place: u8, number: i32) -> Result<SeccompRule, BackendError> {
-    let length = SeccompCmpArgLen::Dword;
-    let is = SeccompCondition::new(place, length, SeccompCmpOp::Eq, word(number))?;
-    SeccompRule::new(vec![is])
-}
-
-fn word(number: i32) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
+    let free = COMMON.iter().chain(more).map(|call| (*call, None));
+    let list = free
+        .chain(asked)
+        .map(|(call, question)| Ok((u32::try_from(call)?, question)));
+    let list: Result<Vec<_>, TryFromIntError> = list.collect();
+    let failed = |why: &dyn fmt::Display| format!("no system call filter: {why}");
+    let list = list.map_err(|error| failed(&error))?;
+    let program = program(architecture, list).map_err(|why| failed(&why))?;
+    seccomp::ask(&program).map_err(|error| failed(&error))
 }

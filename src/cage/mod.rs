@@ -14,6 +14,8 @@ pub(crate) mod calls;
     path = "here/none.rs"
 )]
 mod here;
+#[cfg(target_os = "linux")]
+mod program;
 
 #[cfg_attr(
     any(

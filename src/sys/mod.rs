@@ -18,6 +18,8 @@ pub mod passing;
 pub mod pf;
 #[cfg(target_os = "openbsd")]
 pub mod pledge;
+#[cfg(target_os = "linux")]
+pub mod seccomp;
 #[cfg_attr(
     any(target_os = "illumos", target_os = "solaris"),
     path = "syslogd/streams.rs"
