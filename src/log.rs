@@ -1,19 +1,24 @@
-//! The log: syslog's daemon facility, and the terminal as well when somebody watches.
+//! The log: syslog's daemon facility, the terminal as well when somebody watches, or standard error instead of both.
 //!
-//! Under inetd descriptors 1 and 2 are the client, so this is the only way to say anything to the operator. A syslogd
-//! that is absent, full or restarting costs lines, never a session: nothing here fails and nothing here waits.
+//! Under inetd descriptors 1 and 2 are the client, so syslog is the only way to say anything to the operator. A syslogd
+//! that is absent, full or restarting costs lines, never a session, and so does a pipe that nobody empties: nothing here
+//! fails, and nothing here waits but for a person who has stopped the terminal.
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
+mod stderr;
+
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Arguments, Write as _};
-use std::io::{self, Write};
+use std::io;
 use std::panic::PanicHookInfo;
 use std::process;
 
 use syslog::Severity;
 
 use crate::sys::syslogd::Syslogd;
+use stderr::Stderr;
+pub use stderr::may_be_the_client;
 
 /// Longest text of one line, in bytes. RFC 3164 §4.1 promises 1024 for the whole packet.
 const MAX_TEXT: usize = 1000;
@@ -21,24 +26,40 @@ const MAX_TEXT: usize = 1000;
 /// Lines dropped between two tries to reach a syslogd that is absent.
 const LINES_BETWEEN_TRIES: u32 = 16;
 
-/// Where the lines go. One for each process; after a fork see [`Log::after_fork`].
+/// Where lines go. With the latter two the caller must know that descriptor 2 is not the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To syslogd.
+    Syslog,
+    /// To syslogd, and to a person who watches.
+    SyslogAndStderr,
+    /// To whatever collects them from standard error, and nowhere else.
+    Stderr,
+}
+
+/// Where the lines go, and which. One for each process; after a fork see [`Log::after_fork`].
 pub struct Log {
     debug: u8,
     verbose: bool,
-    stderr: bool,
-    syslog: RefCell<Syslog>,
+    to: To,
+    pid: Cell<u32>,
+    stderr: Option<RefCell<Stderr>>,
+    syslog: Option<RefCell<Syslog>>,
 }
 
 impl Log {
-    /// Opens the log. `debug` is the highest level that [`Log::debug`] writes, 0 for none; with `stderr` each line goes
-    /// to descriptor 2 too, so the caller must know that it is a terminal or a log file and not the client.
+    /// Opens the log. `debug` is the highest level that [`Log::debug`] writes, 0 for none.
     #[must_use]
-    pub fn open(debug: u8, verbose: bool, stderr: bool) -> Log {
+    pub fn open(debug: u8, verbose: bool, to: To) -> Log {
+        let stderr = (to != To::Syslog).then(Stderr::open).flatten();
+        let syslog = (to != To::Stderr).then(Syslog::open);
         Log {
             debug,
             verbose,
-            stderr,
-            syslog: RefCell::new(Syslog::open()),
+            to,
+            pid: Cell::new(process::id()),
+            stderr: stderr.map(RefCell::new),
+            syslog: syslog.map(RefCell::new),
         }
     }
 
@@ -77,29 +98,36 @@ impl Log {
 
     /// In a forked child, first thing: its lines carry its own process id.
     pub fn after_fork(&self) {
-        *self.syslog.borrow_mut() = Syslog::open();
+        self.pid.set(process::id());
+        if let Some(syslog) = &self.syslog {
+            *syslog.borrow_mut() = Syslog::open();
+        }
     }
 
     /// A second log with the same settings, for a process whose descriptors are not its parent's.
     #[must_use]
     pub fn another(&self) -> Log {
-        Log::open(self.debug, self.verbose, self.stderr)
+        Log::open(self.debug, self.verbose, self.to)
     }
 
     fn write(&self, severity: Severity, text: Arguments<'_>) {
         let text = line(&text.to_string());
-        let mut syslog = self.syslog.borrow_mut();
-        if self.stderr {
-            let _ = writeln!(io::stderr(), "ftp-proxy[{}]: {text}", syslog.pid); // nobody else to tell
+        if let Some(stderr) = &self.stderr {
+            let pid = self.pid.get();
+            stderr
+                .borrow_mut()
+                .line(&format!("ftp-proxy[{pid}]: {text}"));
         }
-        syslog.send(severity, &text);
+        if let Some(syslog) = &self.syslog {
+            syslog.borrow_mut().send(severity, &text);
+        }
     }
 }
 
-/// Panics go to syslog, for standard error may be the client. The message is left out unless it is a constant of the
-/// program: one made up at run time may quote what a peer sent, a password included.
-pub fn install_panic_hook() {
-    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
+/// Panics go where the log goes: to syslog, unless it is known that standard error is not the client. The message is left
+/// out unless it is a constant of the program: one made up at run time may quote what a peer sent, a password included.
+pub fn install_panic_hook(to: To) {
+    std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         let what = info
             .payload()
             .downcast_ref::<&'static str>()
@@ -108,7 +136,12 @@ pub fn install_panic_hook() {
             Some(place) => format!("panicked at {place}: {what}"),
             None => format!("panicked: {what}"),
         };
-        Syslog::open().send(Severity::LOG_ERR, &line(&text));
+        let text = line(&text);
+        if to == To::Stderr {
+            stderr::last_words(&format!("ftp-proxy[{}]: {text}", process::id()));
+        } else {
+            Syslog::open().send(Severity::LOG_ERR, &text);
+        }
     }));
 }
 
@@ -250,7 +283,7 @@ mod tests {
 
     #[test]
     fn debug_output_obeys_its_level_and_an_absent_syslogd_costs_nothing() {
-        let log = Log::open(1, true, false);
+        let log = Log::open(1, true, To::Syslog);
         for _ in 0..1000 {
             log.debug(1, format_args!("seen"));
             log.debug(2, format_args!("not made"));

@@ -5,16 +5,17 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use ftp_proxy::error::Error;
-use ftp_proxy::log::{Log, install_panic_hook};
+use ftp_proxy::log::{self, Log, To, install_panic_hook};
 use ftp_proxy::options::{self, Invocation};
 use ftp_proxy::proxy;
 
 fn main() -> ExitCode {
-    install_panic_hook();
-    let terminal = io::stderr().is_terminal();
+    install_panic_hook(To::Syslog);
     let (log, result) = match options::parse(env::args_os().skip(1)) {
         Ok(Invocation::Run(options)) => {
-            let log = Log::open(options.debug, options.verbose, terminal);
+            let to = to(options.log_stderr);
+            install_panic_hook(to);
+            let log = Log::open(options.debug, options.verbose, to);
             let result = proxy::run(&options, &log);
             (log, result)
         }
@@ -22,7 +23,14 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => {
             return print(concat!("ftp-proxy ", env!("CARGO_PKG_VERSION"), "\n"));
         }
-        Err(bad) => (Log::open(0, false, terminal), Err(Error::from(bad))),
+        // Whoever gave these words is shown what is wrong with them, wherever that can be done.
+        Err(bad) if log::may_be_the_client() => {
+            (Log::open(0, false, To::Syslog), Err(Error::from(bad)))
+        }
+        Err(bad) => (
+            Log::open(0, false, To::SyslogAndStderr),
+            Err(Error::from(bad)),
+        ),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,6 +42,17 @@ fn main() -> ExitCode {
             }
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Where the log of a session or a super-server goes.
+fn to(log_stderr: bool) -> To {
+    if log_stderr {
+        To::Stderr
+    } else if io::stderr().is_terminal() {
+        To::SyslogAndStderr
+    } else {
+        To::Syslog
     }
 }
 

@@ -16,7 +16,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use ftp_proxy::cage;
-use ftp_proxy::log::Log;
+use ftp_proxy::log::{Log, To};
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::libc;
 use nix::sys::ptrace;
@@ -159,7 +159,7 @@ fn try_it(name: &str) -> ExitCode {
     } else {
         let deed = DEEDS.iter().find(|(known, ..)| *known == name);
         let deed = deed.expect("a deed").1;
-        cage::enter(&Log::open(0, false, false)).expect("a cage");
+        cage::enter(&Log::open(0, false, To::Syslog)).expect("a cage");
         deed()
     };
     match result {

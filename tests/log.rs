@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
-use ftp_proxy::log::{Log, install_panic_hook};
+use ftp_proxy::log::{Log, To, install_panic_hook};
 use syslog::FakeSyslog;
 
 /// Set for a probe, to what it shall do.
@@ -26,6 +26,10 @@ struct Probe {
 
 impl Probe {
     fn start(syslog: &FakeSyslog, what: &str) -> Probe {
+        Probe::start_with(syslog, what, Stdio::inherit())
+    }
+
+    fn start_with(syslog: &FakeSyslog, what: &str, stderr: Stdio) -> Probe {
         let this = std::env::current_exe().unwrap();
         let mut command = syslog.command(this.to_str().unwrap());
         command
@@ -34,6 +38,7 @@ impl Probe {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let told = process.stdin.take();
@@ -69,16 +74,21 @@ impl Drop for Probe {
 /// Not a claim but the other half of the tests here; without its variable it does nothing.
 #[test]
 fn probe() {
-    match std::env::var(PROBE).as_deref() {
-        Ok("log") => {
-            let log = Log::open(0, false, false);
+    let probe = std::env::var(PROBE).unwrap_or_default();
+    let (what, to) = match probe.strip_suffix(" to stderr") {
+        Some(what) => (what, To::Stderr),
+        None => (probe.as_str(), To::Syslog),
+    };
+    match what {
+        "log" => {
+            let log = Log::open(0, false, to);
             for line in std::io::stdin().lines() {
                 log.info(format_args!("{}", line.unwrap().replace('|', "\n")));
                 writeln!(std::io::stdout(), "logged").unwrap();
             }
         }
-        Ok("panic") => {
-            install_panic_hook();
+        "panic" => {
+            install_panic_hook(to);
             let line = std::io::read_to_string(std::io::stdin()).unwrap();
             std::thread::spawn(|| panic!("a constant"))
                 .join()
@@ -190,4 +200,60 @@ fn a_panic_is_in_syslog_without_what_a_peer_may_have_said() {
     );
     let line = syslog.expect("panicked at tests/log.rs");
     assert!(line.ends_with(": (message withheld)"), "{line}");
+}
+
+#[test]
+fn a_pipe_that_nobody_empties_costs_lines_and_no_time() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let mut probe = Probe::start_with(&syslog, "log to stderr", Stdio::piped());
+    let mut pipe = BufReader::new(probe.process.stderr.take().unwrap());
+    // Far more than a pipe holds.
+    for number in 0..5000 {
+        probe.log(&format!("line {number} {}", "x".repeat(100)));
+    }
+    // Whole lines, from the first one on, and nothing in between.
+    let mut read = |wanted: &str| {
+        let mut line = String::new();
+        pipe.read_line(&mut line).unwrap();
+        let mark = format!("ftp-proxy[{}]: {wanted}", probe.process.id());
+        line.strip_prefix(&mark).map(str::to_owned)
+    };
+    let whole = format!(" {}\n", "x".repeat(100));
+    let first: Vec<_> = (0..100).map(|n| read(&format!("line {n}"))).collect();
+    assert!(first.iter().all(|line| line.as_ref() == Some(&whole)));
+    let rest = std::thread::spawn(move || {
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut pipe, &mut rest).unwrap();
+        rest
+    });
+    // There is room again at some time, and then lines come again.
+    for _ in 0..100 {
+        probe.log("there again");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(probe);
+    let rest = rest.join().unwrap();
+    assert!(rest.contains(": there again\n") && !rest.contains("line 4999 "));
+    assert!(rest.lines().all(|line| line.starts_with("ftp-proxy[")));
+    assert_eq!(syslog.next(Duration::from_millis(100)), None);
+}
+
+#[test]
+fn a_panic_is_on_standard_error_where_the_log_is() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let mut probe = Probe::start_with(&syslog, "panic to stderr", Stdio::piped());
+    let stderr = probe.process.stderr.take().unwrap();
+    drop(probe.told.take());
+    let said = std::io::read_to_string(stderr).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    assert!(
+        lines[0].contains("panicked at tests/log.rs") && lines[0].ends_with(": a constant"),
+        "{said}"
+    );
+    assert!(lines[1].ends_with(": (message withheld)"), "{said}");
+    assert_eq!(syslog.next(Duration::from_millis(100)), None);
 }

@@ -26,10 +26,15 @@ struct Logged {
 impl Logged {
     #[track_caller]
     fn begin(options: &[&str]) -> Self {
+        Logged::by(Listening::begin, options)
+    }
+
+    #[track_caller]
+    fn by(listening: impl FnOnce(&[&str]) -> Listening, options: &[&str]) -> Self {
         let there = Listener::at(SERVER);
         let address = there.address().to_string();
         let options: Vec<&str> = [&["-R", address.as_str()], options].concat();
-        let log = Listening::begin(&options);
+        let log = listening(&options);
         let mut client = log.client();
         let mut server = Control::over(there.accepts(), "server");
         server.says("220 ready");
@@ -113,6 +118,23 @@ fn the_life_of_a_session_is_logged() {
     assert!(
         end.contains("session ended: 2 transfers, 8 bytes to client, 7 bytes to server, "),
         "{end}"
+    );
+}
+
+#[test]
+fn log_stderr_has_the_life_of_a_session_in_a_pipe() {
+    let mut session = Logged::by(Listening::begin_with_pipe, &["-V"]);
+    session.log.logs("accepted connection from ");
+    session.exchange("PASS secret", "230 in");
+    session.log.logs("client: PASS XXXX");
+    session.downloads(b"the file");
+    session.log.logs("transfer to client: 8 bytes in 0.");
+    let parent = format!("ftp-proxy[{}]: ", session.log.proxy.pid());
+    let log = session.quits();
+    assert!(log.iter().all(|line| line.starts_with("ftp-proxy[")));
+    assert!(
+        !log.iter().any(|line| line.starts_with(&parent)),
+        "a line names the process whose it is: {log:#?}"
     );
 }
 

@@ -9,7 +9,9 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use ftp_proxy::options::{TABLE, help};
@@ -67,6 +69,7 @@ const SLIPS: &[(&str, &str)] = &[
     ("--netfilter --listen 127.0.0.1:0", "--listen 127.0.0.1:0"),
     ("--netfilter --listen ::1", "--listen ::1"),
     ("--netfilter --listen", "--listen needs"),
+    ("--netfilter --log-stderr=yes", "--log-stderr takes no"),
     ("--netfilter --netfilter=yes", "--netfilter takes no"),
     ("--netfilter -q", "-q is no option"),
     ("--netfilter -nq", "-q is no option"),
@@ -143,14 +146,29 @@ fn a_word_that_is_no_utf8_is_a_slip_too_and_cannot_reach_the_terminal_raw() {
 }
 
 #[test]
-fn nothing_is_said_where_standard_error_is_no_terminal_for_it_may_be_the_client() {
-    let said = Command::new(PROXY)
-        .arg("-q")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert_eq!(said.status.code(), Some(64));
-    assert!(said.stdout.is_empty() && said.stderr.is_empty());
+fn a_slip_is_said_to_a_pipe_and_not_to_a_socket_which_may_be_the_client() {
+    for line in ["-q", "--netfilter --log-stderr"] {
+        let slip = || {
+            let mut command = Command::new(PROXY);
+            command.args(line.split(' ')).stdin(Stdio::null());
+            command
+        };
+        let said = slip().output().unwrap();
+        assert_eq!(said.status.code(), Some(64));
+        assert!(said.stdout.is_empty());
+        let text = String::from_utf8(said.stderr).unwrap();
+        assert!(
+            text.starts_with("ftp-proxy[") && text.lines().count() == 1,
+            "{text}"
+        );
+
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let status = slip().stderr(OwnedFd::from(theirs)).status().unwrap();
+        assert_eq!(status.code(), Some(64));
+        let mut heard = Vec::new();
+        ours.read_to_end(&mut heard).unwrap();
+        assert!(heard.is_empty(), "{line}: {heard:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ftp_proxy::broker::{Broker, Rights, Wanted, Way};
 use ftp_proxy::endpoint::PortRange;
-use ftp_proxy::log::Log;
+use ftp_proxy::log::{Log, To};
 use ftp_proxy::net::LocalAddresses;
 use ftp_proxy::options::{DataPath, RuleOptions};
 use ftp_proxy::privs::Root;
@@ -27,7 +27,7 @@ pub fn measure(path: &str, count: u16) -> io::Result<()> {
         "redirect" => (DataPath::Redirect, Way::RedirectPassive),
         _ => (DataPath::Kernel, Way::KernelPassive),
     };
-    let log = Log::open(0, false, false);
+    let log = Log::open(0, false, To::Syslog);
     let root = Root::begin(None, None).map_err(io::Error::other)?;
     let rights = Rights {
         client: (CLIENT, 40_000).into(),

@@ -193,6 +193,7 @@ mod tests {
     use crate::broker::request::ANSWER;
     use crate::broker::{Wanted, Way};
     use crate::endpoint::PortRange;
+    use crate::log::To;
     use crate::net::LocalAddresses;
     use crate::rules::Grant;
     use std::sync::{Arc, Mutex};
@@ -236,7 +237,7 @@ mod tests {
             from_port_20: false,
         };
         let serving = spawn(move || {
-            let log = Log::open(0, false, false);
+            let log = Log::open(0, false, To::Syslog);
             let hand = Hand {
                 session: theirs,
                 rights,

@@ -98,6 +98,8 @@ pub struct Options {
     pub libwrap: bool,
     /// `--listen`: where to accept clients; empty: the client is on descriptor 0 or passed by systemd.
     pub listen: Vec<SocketAddr>,
+    /// `--log-stderr`: the log goes to standard error, which is not the client; only with `--listen`.
+    pub log_stderr: bool,
     /// `--max-sessions`: 1 to 100000.
     pub max_sessions: usize,
 }
@@ -167,6 +169,7 @@ where
         verbose: given.flag("V"),
         libwrap: given.flag("w"),
         listen: listen(&given)?,
+        log_stderr: log_stderr(&given)?,
         max_sessions: given
             .number("max-sessions", 1, 100_000)?
             .unwrap_or(MAX_SESSIONS),
@@ -246,6 +249,16 @@ fn listen(given: &Given) -> Result<Vec<SocketAddr>, BadUsage> {
     given.all("listen").iter().map(address).collect()
 }
 
+fn log_stderr(given: &Given) -> Result<bool, BadUsage> {
+    let wanted = given.flag("log-stderr");
+    if wanted && !given.flag("listen") {
+        return Err(BadUsage(
+            "--log-stderr: only with --listen, else standard error is the client".to_owned(),
+        ));
+    }
+    Ok(wanted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,6 +300,7 @@ mod tests {
                 verbose: false,
                 libwrap: false,
                 listen: Vec::new(),
+                log_stderr: false,
                 max_sessions: 100,
             }
         );

@@ -67,6 +67,11 @@ pub const TABLE: &[Opt] = &[
         "with pf: log the first packet of data, or all",
     ),
     long(
+        "log-stderr",
+        "",
+        "with --listen: log to standard error, not to syslog",
+    ),
+    long(
         "max-sessions",
         "number",
         "sessions at a time with --listen (100)",

@@ -1,4 +1,4 @@
-//! The program listening by itself, with a terminal for its messages.
+//! The program listening by itself, with a terminal or a pipe for its messages.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use nix::pty::openpty;
+use nix::unistd::pipe;
 
 use super::address::{CLIENT, FRONT};
 use super::fake::{Control, Listener, dial};
@@ -18,7 +19,7 @@ pub struct Listening {
     pub proxy: Proxy,
     pub at: SocketAddr,
     lines: Receiver<String>,
-    /// Everything that was written to the terminal so far.
+    /// Everything that was written there so far.
     pub seen: Vec<String>,
 }
 
@@ -27,10 +28,24 @@ impl Listening {
     #[track_caller]
     pub fn begin(options: &[&str]) -> Self {
         // Somebody else may take the port before the program does; then it says so and ends, and another is tried.
-        eventually("the program listens", || Self::try_begin(FRONT, options))
+        eventually("the program listens", || {
+            let terminal = openpty(None, None).expect("a terminal");
+            Self::try_begin(FRONT, options, terminal.master, terminal.slave)
+        })
     }
 
-    fn try_begin(ip: IpAddr, options: &[&str]) -> Option<Self> {
+    /// With `--log-stderr` and a pipe.
+    #[must_use]
+    #[track_caller]
+    pub fn begin_with_pipe(options: &[&str]) -> Self {
+        let options = [&["--log-stderr"], options].concat();
+        eventually("the program listens", || {
+            let (read, write) = pipe().expect("a pipe");
+            Self::try_begin(FRONT, &options, read, write)
+        })
+    }
+
+    fn try_begin(ip: IpAddr, options: &[&str], ours: OwnedFd, stderr: OwnedFd) -> Option<Self> {
         let at = Listener::front(ip).address();
         let at_text = at.to_string();
         let options: Vec<&str> = ["--listen", at_text.as_str()]
@@ -38,12 +53,11 @@ impl Listening {
             .chain(options)
             .copied()
             .collect();
-        let terminal = openpty(None, None).expect("a terminal");
-        let proxy = Proxy::listens(&options, terminal.slave);
+        let proxy = Proxy::listens(&options, stderr);
         let listening = Listening {
             proxy,
             at,
-            lines: lines_of(terminal.master),
+            lines: lines_of(ours),
             seen: Vec::new(),
         };
         loop {
