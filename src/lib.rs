@@ -1,7 +1,7 @@
 //! ftp-proxy: carries one FTP session between a client and a server through a NAT gateway or firewall.
 //!
 //! Three storeys, arrows only downwards (docs/design.md):
-//! the pure rooms (`ftp`, `options`, `endpoint`, `cidr`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
+//! the pure rooms (`ftp`, `options`, `endpoint`, `cidr`, `proxy_protocol`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
 //! edge (`relay`, `datapath`, `listen`, `proxy`).
 
 #![deny(unsafe_code)]
@@ -23,6 +23,7 @@ pub mod options;
 pub mod privs;
 pub mod program;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod resolver;
 pub mod rules;

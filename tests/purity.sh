@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 word='(^|[^A-Za-z0-9_])'
-pure='ftp options endpoint.rs cidr.rs rules policy'
+pure='ftp options endpoint.rs cidr.rs proxy_protocol rules policy'
 standard="${word}(io|fs|env|os|process|thread)::|std::(io|fs|env|os|process|thread)([^A-Za-z0-9_]|\$)"
 standard="$standard|std::\\{([^}]*[^A-Za-z0-9_])?(io|fs|env|os|process|thread)[^A-Za-z0-9_]"
 types="${word}(Instant|SystemTime|(Tcp|Udp|Unix)[A-Z][a-z]+|ToSocketAddrs|(Owned|Borrowed|Raw|As|AsRaw)Fd)([^A-Za-z0-9_]|\$)"
@@ -68,6 +68,7 @@ notices src/rules/pf.rs 'use crate::program::Run;'
 notices src/options/mod.rs 'let text = fs::read_to_string(path);'
 notices src/cidr.rs 'let family = libc::AF_INET;'
 notices src/endpoint.rs 'use crate::log::Log;'
+notices src/proxy_protocol/v1.rs 'use std::io::Read;'
 notices src/relay/mod.rs 'let taken = unsafe { take(fd) };'
 notices src/proxy.rs 'eprintln!("descriptor 2 is the client");'
 notices src/main.rs 'std::process::exit(1);'

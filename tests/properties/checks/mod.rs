@@ -4,6 +4,7 @@
 pub mod address;
 pub mod broker;
 pub mod command;
+pub mod header;
 pub mod line;
 pub mod reply;
 pub mod session;
@@ -21,10 +22,11 @@ mod witness;
 pub type Check = fn(&[u8]);
 
 /// All checks by name: each has a fuzz target and a corpus of this name.
-pub const ALL: [(&str, Check); 7] = [
+pub const ALL: [(&str, Check); 8] = [
     ("address", address::check),
     ("broker", broker::check),
     ("command", command::check),
+    ("header", header::check),
     ("line", line::check),
     ("reply", reply::check),
     ("session", session::check),
