@@ -14,6 +14,7 @@ use std::io;
 use std::panic::PanicHookInfo;
 use std::process;
 
+use nix::errno::Errno;
 use syslog::Severity;
 
 use crate::sys::syslogd::Syslogd;
@@ -101,6 +102,14 @@ impl Log {
         self.pid.set(process::id());
         if let Some(syslog) = &self.syslog {
             *syslog.borrow_mut() = Syslog::open();
+        }
+    }
+
+    /// From now on lines go to the syslogd that is known or nowhere: in a cage the attempt to find another may end the
+    /// process.
+    pub(crate) fn seek_no_more(&self) {
+        if let Some(syslog) = &self.syslog {
+            syslog.borrow_mut().seeking = false;
         }
     }
 
@@ -214,6 +223,8 @@ fn line(text: &str) -> String {
 struct Syslog {
     pid: u32,
     syslogd: Option<Syslogd>,
+    /// Whether one that is not there may be looked for.
+    seeking: bool,
     /// Lines lost since syslogd was last looked for.
     lost: u32,
 }
@@ -224,6 +235,7 @@ impl Syslog {
         Syslog {
             pid,
             syslogd: Syslogd::connect(pid),
+            seeking: true,
             lost: 0,
         }
     }
@@ -237,7 +249,7 @@ impl Syslog {
         }
         // Twice, for a syslogd that was restarted leaves us with a dead socket.
         for _ in 0..2 {
-            if self.syslogd.is_none() {
+            if self.syslogd.is_none() && self.seeking {
                 self.lost = 0;
                 self.syslogd = Syslogd::connect(self.pid);
             }
@@ -245,12 +257,17 @@ impl Syslog {
                 return;
             };
             match syslogd.send(severity, text) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return, // full: this line is lost
+                Err(error) if is_full(&error) => return, // this line is lost
                 Err(_) => self.syslogd = None,
                 Ok(()) => return,
             }
         }
     }
+}
+
+/// The BSDs say ENOBUFS of a datagram socket whose reader is busy.
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(Errno::ENOBUFS as i32)
 }
 
 #[cfg(test)]
@@ -279,6 +296,14 @@ mod tests {
             assert!((997..=1000).contains(&text.len()) && text.ends_with('\u{1f600}'));
         }
         assert_eq!(line(&"\u{1}".repeat(1000)).len(), 1000);
+    }
+
+    #[test]
+    fn a_full_socket_is_known_by_each_systems_word_for_it() {
+        for full in [Errno::EAGAIN, Errno::ENOBUFS] {
+            assert!(is_full(&full.into()), "{full}");
+        }
+        assert!(!is_full(&Errno::ECONNREFUSED.into()));
     }
 
     #[test]

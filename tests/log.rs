@@ -7,7 +7,7 @@
 #[path = "common/syslog.rs"]
 mod syslog;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
@@ -144,6 +144,50 @@ fn a_syslogd_that_does_not_read_costs_lines_and_no_time() {
     while syslog.next(Duration::from_millis(100)).is_some() {}
     probe.log("there again");
     syslog.expect("there again");
+}
+
+#[test]
+fn a_syslogd_on_a_stream_that_does_not_read_costs_lines_and_no_time() {
+    let Some(mut syslog) = FakeSyslog::start() else {
+        return;
+    };
+    if std::fs::exists("/dev/log").unwrap() {
+        return syslog::skip("a machine where /dev/log is no socket of its own");
+    }
+    let listener = syslog.becomes_a_stream(1);
+    let mut probe = Probe::start(&syslog, "log");
+    let (mut stream, _) = listener.accept().unwrap();
+    // More than a socket's buffers hold under any usual limit (net.core.wmem_default is 208 KiB).
+    for number in 0..5000 {
+        probe.log(&format!("line {number} {}", "x".repeat(500)));
+    }
+    drop(probe);
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    let texts = String::from_utf8(all).unwrap();
+    let lines: Vec<&str> = texts.split_terminator('\0').collect();
+    assert!((10..5000).contains(&lines.len()), "{} lines", lines.len());
+    let whole =
+        |line: &&str| line.starts_with("<30>ftp-proxy[") && line.ends_with(&"x".repeat(500));
+    // The last may be cut by the end of its writer.
+    let (_, rest) = lines.split_last().unwrap();
+    assert!(rest.iter().all(whole), "{rest:?}");
+}
+
+#[test]
+fn a_syslogd_on_a_stream_that_accepts_nobody_costs_lines_and_no_time() {
+    let Some(mut syslog) = FakeSyslog::start() else {
+        return;
+    };
+    if std::fs::exists("/dev/log").unwrap() {
+        return syslog::skip("a machine where /dev/log is no socket of its own");
+    }
+    let _listener = syslog.becomes_a_stream(0);
+    let _waiting = syslog::fill(&syslog.socket());
+    let mut probe = Probe::start(&syslog, "log");
+    for _ in 0..100 {
+        probe.log("lost");
+    }
 }
 
 #[test]

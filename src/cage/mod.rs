@@ -56,6 +56,7 @@ const DESCRIPTORS: libc::rlim_t = 64;
 /// [`Error::Config`]: the system did not let us; the session must not begin.
 pub fn enter(log: &Log) -> Result<(), Error> {
     limit(limits::NOTHING_OF).map_err(Error::os("cannot set limits"))?;
+    log.seek_no_more();
     here::close(log).map_err(|why| Error::Config(format!("no cage: {why}, or use --no-cage")))
 }
 

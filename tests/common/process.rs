@@ -16,11 +16,16 @@ impl Proxy {
     /// As inetd does it: descriptors 0, 1 and 2 are all the client.
     #[must_use]
     pub fn inherits(client: TcpStream, options: &[&str]) -> Self {
+        Proxy::inherits_by(program(&[]), client, options)
+    }
+
+    /// The same, by a command that becomes the program, see [`PROGRAM`].
+    #[must_use]
+    pub fn inherits_by(mut command: Command, client: TcpStream, options: &[&str]) -> Self {
         let client = OwnedFd::from(client);
         let copy = || Stdio::from(client.try_clone().expect("dup"));
         let (out, err) = (copy(), copy());
-        let mut command = program(options);
-        command.stdin(client).stdout(out).stderr(err);
+        command.args(options).stdin(client).stdout(out).stderr(err);
         Proxy(command.spawn().expect("the program"))
     }
 
@@ -64,8 +69,11 @@ impl Drop for Proxy {
     }
 }
 
+/// The program's path.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ftp-proxy");
+
 fn program(options: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ftp-proxy"));
+    let mut command = Command::new(PROGRAM);
     command.args(options).env_clear();
     command
 }

@@ -25,6 +25,17 @@ impl Session {
     #[must_use]
     #[track_caller]
     pub fn between(ends: Ends, options: &[&str]) -> Self {
+        Session::started(ends, options, Proxy::inherits)
+    }
+
+    /// By whoever starts the program with a client and options.
+    #[must_use]
+    #[track_caller]
+    pub fn started(
+        ends: Ends,
+        options: &[&str],
+        start: impl FnOnce(TcpStream, &[&str]) -> Proxy,
+    ) -> Self {
         let there = Listener::at(ends.server);
         let (client, inherited) = control_pair(ends);
         let server = there.address().to_string();
@@ -33,7 +44,7 @@ impl Session {
             .chain(options)
             .copied()
             .collect();
-        let proxy = Proxy::inherits(inherited, &options);
+        let proxy = start(inherited, &options);
         let mut session = Session {
             client: Control::over(client, "client"),
             server: Control::over(there.accepts(), "server"),

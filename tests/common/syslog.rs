@@ -6,10 +6,12 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Longest wait for a line. A line that does not come fails a test, so be patient with slow machines.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,6 +60,22 @@ impl FakeSyslog {
         let path = self.directory.join("syslog");
         self.socket = Some(UnixDatagram::bind(&path).unwrap());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    }
+
+    /// Goes, and comes back with a stream socket that keeps `waiting` callers waiting until they are accepted.
+    pub fn becomes_a_stream(&mut self, waiting: i32) -> UnixListener {
+        self.stop();
+        let path = self.directory.join("syslog");
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        socket.listen(waiting).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        socket.into()
+    }
+
+    /// Where its socket is, for who is not in that mount namespace.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("syslog")
     }
 
     /// A folder that goes when the test ends.
@@ -118,4 +136,17 @@ impl Drop for FakeSyslog {
 /// Says why a test is none on this machine.
 pub fn skip(needs: &str) {
     let _ = writeln!(io::stderr(), "skipped: needs {needs}");
+}
+
+/// Calls a stream socket until no more callers are kept waiting there.
+pub fn fill(socket: &Path) -> Vec<Socket> {
+    let mut waiting = Vec::new();
+    loop {
+        let caller = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        caller.set_nonblocking(true).unwrap();
+        if caller.connect(&SockAddr::unix(socket).unwrap()).is_err() {
+            return waiting;
+        }
+        waiting.push(caller);
+    }
 }

@@ -1,23 +1,30 @@
 //! The way to syslogd by its socket in the file system.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
+
+/// Where syslogd listens: on Linux and OpenBSD, on macOS, on FreeBSD and NetBSD.
+const PATHS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
 
 /// A connection to the syslogd that is there now.
 pub struct Syslogd(Logger<LoggerBackend, Untimed>);
 
 impl Syslogd {
-    /// `None` if no syslogd listens. Lines carry `pid`.
+    /// `None` if no syslogd listens, or none has time for us. Lines carry `pid`.
     #[must_use]
     pub fn connect(pid: u32) -> Option<Self> {
-        let logger = syslog::unix(Untimed { pid }).ok()?;
-        match &logger.backend {
-            LoggerBackend::Unix(socket) => socket.set_nonblocking(true).ok()?,
-            LoggerBackend::UnixStream(stream) => stream.get_ref().set_nonblocking(true).ok()?,
-            LoggerBackend::Udp(..) | LoggerBackend::Tcp(_) => {}
-        }
-        Some(Syslogd(logger))
+        let backend = PATHS.iter().find_map(|path| {
+            let datagrams = || Some(LoggerBackend::Unix(reach(path, Type::DGRAM).ok()?.into()));
+            let stream = || {
+                let socket = reach(path, Type::STREAM).ok()?;
+                Some(LoggerBackend::UnixStream(BufWriter::new(socket.into())))
+            };
+            datagrams().or_else(stream)
+        })?;
+        let formatter = Untimed { pid };
+        Some(Syslogd(Logger { formatter, backend }))
     }
 
     /// Sends one line without waiting.
@@ -32,6 +39,14 @@ impl Syslogd {
             Ok(()) => Ok(()),
         }
     }
+}
+
+/// A socket that never waits, not even for one who has yet to accept those before us (unix(7): EAGAIN).
+fn reach(path: &str, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(socket)
 }
 
 /// A line as syslog(3) writes it, but without a time: every syslogd sets its own, and the crate's would be in UTC, which

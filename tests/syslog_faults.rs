@@ -1,0 +1,115 @@
+//! A session whose syslogd is gone, full or deaf: lines are lost, and nothing else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first surprise"
+)]
+
+mod common;
+#[path = "common/syslog.rs"]
+mod syslog;
+
+use common::address::Ends;
+use common::fake::{read_all, send_all};
+use common::process::{PROGRAM, Proxy};
+use common::session::Session;
+use syslog::{FakeSyslog, fill, skip};
+
+/// Everything there is to log.
+const TALKATIVE: [&str; 3] = ["-V", "-D", "3"];
+
+/// Commands that make more lines than any socket of syslog's holds.
+const COMMANDS: usize = 1000;
+
+/// A session that finds this syslogd.
+fn under(syslog: &FakeSyslog) -> Session {
+    Session::started(Ends::V4, &TALKATIVE, |client, options| {
+        Proxy::inherits_by(syslog.command(PROGRAM), client, options)
+    })
+}
+
+/// A syslogd where no other can be found in its stead.
+fn alone() -> Option<FakeSyslog> {
+    if std::fs::exists("/dev/log").unwrap() {
+        skip("a machine where /dev/log is no socket of its own");
+        return None;
+    }
+    FakeSyslog::start()
+}
+
+fn transfers(session: &mut Session) {
+    let data = session.passive_data();
+    session.begin_transfer("RETR a");
+    send_all(&data.server, b"the file");
+    assert_eq!(read_all(&data.client).unwrap(), b"the file");
+    drop(data);
+    session.reply("226 done");
+}
+
+fn talks(session: &mut Session) {
+    for _ in 0..COMMANDS {
+        session.exchange("NOOP", "200 ok");
+    }
+    transfers(session);
+}
+
+#[test]
+fn a_session_begins_and_ends_without_a_syslogd() {
+    let Some(mut syslog) = alone() else { return };
+    syslog.stop();
+    let mut session = under(&syslog);
+    talks(&mut session);
+    session.quits();
+}
+
+#[test]
+fn a_syslogd_that_goes_in_mid_session_takes_lines_and_nothing_else_with_it() {
+    let Some(mut syslog) = alone() else { return };
+    let mut session = under(&syslog);
+    syslog.expect("server: 220 ready");
+    syslog.stop();
+    talks(&mut session);
+    syslog.restart();
+    transfers(&mut session);
+    session.quits();
+}
+
+#[test]
+fn a_syslogd_that_never_reads_does_not_hold_a_session() {
+    let Some(syslog) = alone() else { return };
+    let mut session = under(&syslog);
+    talks(&mut session);
+    session.quits();
+}
+
+#[test]
+fn a_syslogd_on_a_stream_that_never_reads_does_not_hold_a_session() {
+    let Some(mut syslog) = alone() else { return };
+    let listener = syslog.becomes_a_stream(8);
+    let mut session = under(&syslog);
+    let _deaf = listener.accept().unwrap();
+    talks(&mut session);
+    session.quits();
+}
+
+#[test]
+fn a_syslogd_on_a_stream_that_goes_in_mid_session_does_not_end_it() {
+    let Some(mut syslog) = alone() else { return };
+    let listener = syslog.becomes_a_stream(8);
+    let mut session = under(&syslog);
+    drop(listener.accept().unwrap());
+    drop(listener);
+    talks(&mut session);
+    session.quits();
+}
+
+#[test]
+fn a_syslogd_on_a_stream_that_accepts_nobody_does_not_hold_a_session() {
+    let Some(mut syslog) = alone() else { return };
+    let _listener = syslog.becomes_a_stream(0);
+    let _waiting = fill(&syslog.socket());
+    let mut session = under(&syslog);
+    talks(&mut session);
+    session.quits();
+}
