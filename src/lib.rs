@@ -1,7 +1,7 @@
 //! ftp-proxy: carries one FTP session between a client and a server through a NAT gateway or firewall.
 //!
 //! Three storeys, arrows only downwards (docs/design.md):
-//! the pure rooms (`ftp`, `options`, `endpoint`, `cidr`, `proxy_protocol`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
+//! the pure rooms (`ftp`, `options`, `endpoint`, `cidr`, `permit`, `proxy_protocol`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
 //! edge (`relay`, `datapath`, `listen`, `proxy`).
 
 #![deny(unsafe_code)]
@@ -20,6 +20,7 @@ pub mod log;
 pub mod nat;
 pub mod net;
 pub mod options;
+pub mod permit;
 pub mod privs;
 pub mod program;
 pub mod proxy;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Side;
 use crate::endpoint::HostPort;
+use crate::permit::Permit;
 
 /// What the session has to go by; known before its first byte.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Terms {
     pub nat_mode: bool,
     /// `--forward-any-port`: a client may name a server's port other than 21.
     pub any_port: bool,
+    /// `--deny-command`, `--no-epsv`.
+    pub permit: Permit,
 }
 
 impl Terms {
@@ -31,6 +34,7 @@ impl Terms {
             anonymous_only: false,
             nat_mode: false,
             any_port: false,
+            permit: Permit::default(),
         }
     }
 }

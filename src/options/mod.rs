@@ -6,6 +6,7 @@
 
 mod data;
 mod given;
+mod permits;
 mod table;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::endpoint::{HostPort, PortRange};
+use crate::permit::Permit;
 pub use data::{DataPath, LogRules, RuleOptions};
 use given::Given;
 use table::dashed;
@@ -88,6 +90,8 @@ pub struct Options {
     pub cage: bool,
     /// `-n`: passive data is not touched.
     pub nat_mode: bool,
+    /// `--deny-command`, `--no-epsv`.
+    pub permit: Permit,
     /// `-r`: host names are looked up.
     pub names: bool,
     /// `-t`: longest silence; `None` is for ever.
@@ -161,6 +165,7 @@ where
         ports: ports(&given)?,
         cage: !given.flag("no-cage"),
         nat_mode: given.flag("n"),
+        permit: permits::permit(&given)?,
         names: given.flag("r"),
         timeout: given
             .number("t", 0, MAX_TIMEOUT)?
@@ -295,6 +300,7 @@ mod tests {
                 ports: PortRange::DEFAULT,
                 cage: true,
                 nat_mode: false,
+                permit: Permit::default(),
                 names: false,
                 timeout: None,
                 verbose: false,

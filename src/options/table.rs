@@ -47,6 +47,7 @@ pub const TABLE: &[Opt] = &[
         "path",
         "auto, relay, redirect or kernel (auto)",
     ),
+    long("deny-command", "verb[,verb...]", "refuse these commands"),
     long("diverted", "", "destination: the socket's own name"),
     long("forward", "", "destination: the client names it"),
     long(
@@ -82,6 +83,7 @@ pub const TABLE: &[Opt] = &[
         "",
         "for debugging: give up root and nothing else",
     ),
+    long("no-epsv", "", "refuse EPSV"),
     long("queue", "name", "with pf: queue of data connections"),
     long("rewrite-source-port", "", "active data comes from port 20"),
     long("tag", "name", "with pf: tag of data connections"),

@@ -243,6 +243,7 @@ impl Proxy<'_> {
             anonymous_only: self.options.anonymous_only,
             nat_mode: self.options.nat_mode,
             any_port: self.options.destination == Destination::Forward { any_port: true },
+            permit: self.options.permit.clone(),
             ..Terms::of(ends.client.ip())
         };
         let relay = Relay {

@@ -165,6 +165,11 @@ fn about_addresses(said: &mut Said) {
         ..terms(CLIENT)
     };
     said.by(Stage::set(transparent, Some(SERVER)).greet(), b"EPSV");
+    for (verb, _) in table().filter(|(verb, _)| !matches!(*verb, "USER" | "PASS" | "QUIT")) {
+        let mut denying = terms(CLIENT);
+        denying.permit.denied = verb.parse().unwrap();
+        said.by(Stage::set(denying, Some(SERVER)).greet(), verb.as_bytes());
+    }
     let anonymous = Terms {
         anonymous_only: true,
         ..terms(CLIENT)

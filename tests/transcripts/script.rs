@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ftp_proxy::ftp::Side;
+use ftp_proxy::options::{Invocation, Options, parse};
 
 use crate::common::address::{CLIENT, Ends, SERVER};
 
@@ -67,6 +68,18 @@ impl Script {
         script.ends = Ends::between(client, server);
         script.only_session |= !script.epsv;
         script
+    }
+
+    /// The options as the program reads them.
+    pub fn understood(&self) -> Options {
+        let mut words = self.options.clone();
+        if !self.has("--forward") {
+            words.extend(["-R".to_owned(), self.ends.server.to_string()]);
+        }
+        match parse(words.into_iter().map(Into::into)) {
+            Ok(Invocation::Run(options)) => *options,
+            other => panic!("{:?}: {other:?}", self.options),
+        }
     }
 
     pub fn has(&self, option: &str) -> bool {

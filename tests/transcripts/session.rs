@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use ftp_proxy::ftp::{Action, DataEnd, DataPlan, Session, Side, Terms};
+use ftp_proxy::options::Destination;
 
 use crate::script::{Script, Step, What};
 
@@ -44,11 +45,13 @@ struct Peer {
 
 impl<'a> Stage<'a> {
     fn set(script: &'a Script, cut: usize) -> Self {
+        let options = script.understood();
         let terms = Terms {
             epsv: script.epsv,
-            anonymous_only: script.has("-A"),
-            nat_mode: script.has("-n"),
-            any_port: script.has("--forward-any-port"),
+            anonymous_only: options.anonymous_only,
+            nat_mode: options.nat_mode,
+            any_port: options.destination == Destination::Forward { any_port: true },
+            permit: options.permit,
             ..Terms::of(script.ends.client)
         };
         let server = (!script.has("--forward")).then_some(script.ends.server);

@@ -48,6 +48,9 @@ impl Session {
         if command == Command::Foreign {
             return self.show_out(text);
         }
+        if self.terms.permit.denied.has(&verb(text)) {
+            return self.deny(text);
+        }
         if self.server.is_none() {
             return self.choose(&command, text);
         }
@@ -94,6 +97,14 @@ impl Session {
             }
             command => self.ask(line.bytes.clone(), Expected::answer_to(&command)),
         }
+    }
+
+    fn deny(&mut self, text: &[u8]) {
+        let verb = verb(text);
+        let code = if lacks_502(&verb) { 500 } else { 502 };
+        let verb = String::from_utf8_lossy(&verb);
+        let reply = format!("{code} {verb} is not allowed here.\r\n");
+        self.refuse("denied", text, reply.as_bytes());
     }
 
     /// Ends the session before any line that follows can be taken for a command.
@@ -305,6 +316,25 @@ fn unreadable(line: &Line, text: &[u8]) -> Option<(&'static str, &'static [u8])>
         return Some(("byte 255 in the verb or before the end", reply));
     }
     None
+}
+
+/// Verbs that may not be answered with 502 (RFC 959 §5.4; for EPRT RFC 2428 §2 has it as for PORT).
+fn lacks_502(verb: &[u8]) -> bool {
+    matches!(
+        verb,
+        b"ACCT"
+            | b"ALLO"
+            | b"EPRT"
+            | b"MODE"
+            | b"NOOP"
+            | b"PORT"
+            | b"RETR"
+            | b"SITE"
+            | b"STOR"
+            | b"STOU"
+            | b"STRU"
+            | b"TYPE"
+    )
 }
 
 /// What a command hears that needs a server where there is none, in the codes that it may have (RFC 959 §5.4).

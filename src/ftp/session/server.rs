@@ -258,7 +258,10 @@ impl Session {
 /// of its own, behind a blank (RFC 2389 §3.2).
 fn is_refused(terms: &Terms, line: &[u8]) -> bool {
     let feature = verb(line);
+    // MLST's line is that of MLSD too, which has none (RFC 3659 §7.8).
+    let denied = |verb: &[u8]| terms.permit.denied.has(verb);
+    let denied = denied(&feature) || feature == b"MLST" && denied(b"MLSD");
     let encryption = matches!(feature.as_slice(), b"AUTH" | b"CCC" | b"PBSZ" | b"PROT");
     let epsv = feature == b"EPSV" && !terms.epsv;
-    line.starts_with(b" ") && !terms.nat_mode && (encryption || epsv)
+    line.starts_with(b" ") && (denied || !terms.nat_mode && (encryption || epsv))
 }

@@ -2,8 +2,8 @@
 //!
 //! Lines of one side that stand together are said in one piece; a blank line parts them.
 //!
-//! The first line has the terms, a letter each: `A` `-A`, `n` `-n`, `e` EPSV is possible, `p` any port, `f` forward, `6` an
-//! IPv6 client, `8` an IPv6 server. Then the first byte of a line says what happens:
+//! The first line has the terms, a letter each: `A` `-A`, `n` `-n`, `e` EPSV is possible, `p` any port, `f` forward, `d` some
+//! verbs are denied, `6` an IPv6 client, `8` an IPv6 server. Then the first byte of a line says what happens:
 //!
 //! | | |
 //! |---|---|
@@ -22,6 +22,7 @@
 use std::net::IpAddr;
 
 use ftp_proxy::ftp::{DataEnd, Side, Terms};
+use ftp_proxy::permit::{Permit, Verbs};
 
 /// A session to be played.
 #[derive(Debug)]
@@ -50,6 +51,18 @@ pub enum Step {
 pub const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 pub const SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
+/// What is denied: of each kind of verb one.
+fn permit(denying: bool) -> Permit {
+    let denied = if denying {
+        "EPSV,PORT,RETR,MLSD,SITE,ABOR,FEAT".parse()
+    } else {
+        Ok(Verbs::default())
+    };
+    Permit {
+        denied: denied.unwrap_or_default(),
+    }
+}
+
 fn v6(last: u16) -> IpAddr {
     IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, last])
 }
@@ -65,6 +78,7 @@ impl Script {
                 anonymous_only: has(b'A'),
                 nat_mode: has(b'n'),
                 any_port: has(b'p'),
+                permit: permit(has(b'd')),
                 ..Terms::of(if has(b'6') { v6(2) } else { CLIENT })
             },
             forward: has(b'f'),

@@ -134,6 +134,8 @@ impl Witness {
                     (Side::Server, &[255, 244, 255][..])
                 );
                 assert!(self.line().synch, "a Synch of our own");
+                let asked = words(&self.line().bytes).0;
+                assert!(!self.terms.permit.denied.has(asked.as_bytes()), "{asked}");
                 assert!(self.sent.is_empty() && !self.urgent);
                 self.urgent = true;
             }
@@ -179,6 +181,9 @@ impl Witness {
         assert!(!bytes.contains(&0), "NUL in {:?}", shown());
         let plain = |unit: &Unit| matches!(unit, Unit::Byte(_));
         assert!(units(bytes).iter().all(plain), "Telnet in {:?}", shown());
+        let asked = words(&self.line().bytes).0;
+        let denied = self.terms.permit.denied.has(asked.as_bytes());
+        assert!(!denied, "{:?} of {asked}, which is denied", shown());
         assert!(self.may_become(bytes), "{:?} of {:?}", shown(), self.line());
         let (verb, argument) = words(bytes);
         let other = as_dropped(bytes);

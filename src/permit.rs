@@ -1,0 +1,123 @@
+//! What sessions may not do that FTP has: verbs that are denied, addresses that are not their speaker's own.
+//!
+//! Pure: text in, value out. Options read it and `ftp` obeys it.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Longest verb, in bytes: `XSHA512` is the longest in use (RFC 5797 has four letters at most).
+const LONGEST: usize = 16;
+
+/// Without these nobody could log in, or leave.
+const NEEDED: [&str; 3] = ["USER", "PASS", "QUIT"];
+
+/// What a session may not do that FTP has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permit {
+    /// `--deny-command` and `--no-epsv`: refused, whoever says them.
+    pub denied: Verbs,
+}
+
+/// Verbs that are denied, in capitals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verbs(Vec<String>);
+
+impl Verbs {
+    /// EPSV alone.
+    #[must_use]
+    pub fn epsv() -> Verbs {
+        Verbs(vec!["EPSV".to_owned()])
+    }
+
+    /// Whether this verb, in capitals, is one of them.
+    #[must_use]
+    pub fn has(&self, verb: &[u8]) -> bool {
+        self.0.iter().any(|denied| denied.as_bytes() == verb)
+    }
+
+    /// Takes the others in as well.
+    pub fn add(&mut self, others: Verbs) {
+        self.0.extend(others.0);
+    }
+}
+
+/// Why a text is no list of [`Verbs`]; its `Display` is the clause that follows the text in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadVerbs {
+    /// This part is no verb.
+    Syntax(String),
+    /// This one is needed.
+    Needed(String),
+}
+
+impl fmt::Display for BadVerbs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadVerbs::Syntax(part) => write!(
+                f,
+                "\"{part}\" is no verb, write verbs with commas between, as EPSV,PASV"
+            ),
+            BadVerbs::Needed(verb) => write!(f, "{verb} cannot be denied, sessions need it"),
+        }
+    }
+}
+
+impl FromStr for Verbs {
+    type Err = BadVerbs;
+
+    /// # Errors
+    /// Which part is wrong: say so to whoever wrote the text.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let verb = |part: &str| {
+            let plain = part.bytes().all(|b| b.is_ascii_alphanumeric());
+            if !plain || !(1..=LONGEST).contains(&part.len()) {
+                return Err(BadVerbs::Syntax(part.to_owned()));
+            }
+            let verb = part.to_ascii_uppercase();
+            if NEEDED.contains(&verb.as_str()) {
+                return Err(BadVerbs::Needed(verb));
+            }
+            Ok(verb)
+        };
+        text.split(',')
+            .map(verb)
+            .collect::<Result<_, _>>()
+            .map(Verbs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_verbs_is_read_whatever_its_case() {
+        let verbs: Verbs = "epsv,Pasv,XSHA512".parse().unwrap();
+        for verb in ["EPSV", "PASV", "XSHA512"] {
+            assert!(verbs.has(verb.as_bytes()), "{verb}");
+        }
+        assert!(!verbs.has(b"EPS") && !verbs.has(b"EPRT") && !verbs.has(b""));
+        assert!(!Verbs::default().has(b"EPSV"));
+    }
+
+    #[test]
+    fn what_is_no_verb_or_is_needed_is_refused() {
+        for text in [
+            "",
+            "EPSV,",
+            "SITE CHMOD",
+            "EPSV PASV",
+            "ÉPSV",
+            "A234567890ABCDEFG",
+        ] {
+            let bad = text.parse::<Verbs>().unwrap_err();
+            assert!(matches!(bad, BadVerbs::Syntax(_)), "{text}: {bad:?}");
+        }
+        for text in ["USER", "EPSV,quit", "pass"] {
+            let bad = text.parse::<Verbs>().unwrap_err().to_string();
+            assert!(bad.contains("cannot be denied"), "{text}: {bad}");
+        }
+    }
+}
