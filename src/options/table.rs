@@ -143,17 +143,22 @@ pub(super) fn dashed(name: &str) -> String {
     format!("{dashes}{name}")
 }
 
-/// The text that `--help` prints: 80 columns, one line an option.
+/// Columns of `--help` for an option and its argument; a longer one has a line of its own.
+const COLUMN: usize = 24;
+
+/// The text that `--help` prints: 80 columns, one line an option, or two.
 #[must_use]
 pub fn help() -> String {
     let usage = "usage: ftp-proxy -i | -p | -R address[:port] | --diverted | --forward |\n\
                  \x20                --netfilter [option ...]\n\n";
-    let width = TABLE
-        .iter()
-        .map(|opt| opt.synopsis().len())
-        .max()
-        .unwrap_or(0);
-    let line = |opt: &Opt| format!("  {:width$}  {}\n", opt.synopsis(), opt.help);
+    let line = |opt: &Opt| {
+        let (synopsis, help) = (opt.synopsis(), opt.help);
+        if synopsis.len() > COLUMN {
+            format!("  {synopsis}\n  {:COLUMN$}  {help}\n", "")
+        } else {
+            format!("  {synopsis:COLUMN$}  {help}\n")
+        }
+    };
     usage.to_owned() + &TABLE.iter().map(line).collect::<String>()
 }
 
