@@ -66,14 +66,6 @@ const WORDS: &[&[u8]] = &[
     b"1",
     b"21",
     b"65536",
-    b"PROXY ",
-    b"TCP4 192.0.2.1 192.0.2.2 1 21\r\n",
-    b"TCP6 2001:db8::1 ::1 1 21",
-    b"UNKNOWN",
-    b"\r\n\r\n\0\r\nQUIT\n",
-    b"\x21\x11\0\x0c",
-    b"\x21\x21\0\x24",
-    b"\x20\0\0\0",
     b"\x01",
     b"\x01\x01\x01\x01",
 ];
@@ -118,6 +110,36 @@ fn session() -> impl Strategy<Value = Vec<u8>> {
         steps.insert(0, terms.as_bytes().to_vec());
         steps.join(&b'\n')
     })
+}
+
+/// The beginning of a connection from a balancer: a header or nearly one, and what a client says.
+fn introduced() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: &[&[u8]] = &[
+        b"TCP4 192.0.2.1 192.0.2.2 1 21\r\n",
+        b"TCP6 2001:db8::1 ::ffff:192.0.2.2 1 65535\r\n",
+        b"UNKNOWN",
+        b"\x21\x11\0\x0c",
+        b"\x21\x21\0\x24",
+        b"\x21\x11\0\x10",
+        b"\x20\0\0\0",
+        b"\x21\x31\0\xd8",
+        b"192.0.2.1 ",
+        b"::1 ",
+        b" ",
+        b"0",
+        b"+1 ",
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"USER a\r\n",
+    ];
+    const BEGINS: &[&[u8]] = &[b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n", b""];
+    let piece = prop_oneof![
+        3 => proptest::sample::select(PIECES).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..40),
+    ];
+    (proptest::sample::select(BEGINS), vec(piece, 0..8))
+        .prop_map(|(begin, pieces)| [begin, &pieces.concat()].concat())
 }
 
 /// A byte for the check to choose by, and words.
@@ -183,6 +205,11 @@ proptest! {
     #[test]
     fn only_the_client_and_the_server_are_ever_dialled(bytes in chosen()) {
         checks::address::check(&bytes);
+    }
+
+    #[test]
+    fn a_header_is_read_to_its_end_and_no_further(bytes in introduced()) {
+        checks::header::check(&bytes);
     }
 
     #[test]
