@@ -1,6 +1,6 @@
 //! Where data connections may come from and go to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::broker::{Wanted, Way};
 use crate::endpoint::PortRange;
@@ -13,6 +13,8 @@ pub struct Legs {
     pub client: SocketAddr,
     /// Our address as the client knows it: passive data connections come here.
     pub facing_client: SocketAddr,
+    /// The address by which the client reaches `facing_client`, where that is another; of the client's family.
+    pub announced: Option<IpAddr>,
     /// Source address of active data connections.
     pub source_to_client: SocketAddr,
     /// Source port of active data connections.

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod choice;
 mod granted;
 mod kernel;

@@ -2,7 +2,7 @@
 //! puts that address in place of ours where we dial.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::granted::{Granted, TRIES};
@@ -14,39 +14,29 @@ use crate::log::Log;
 /// A relay, and what makes its addresses the server's.
 pub struct Redirected<'a> {
     relayed: Relayed<'a>,
-    /// The address that the client dialled, and always sees.
-    dialled: IpAddr,
     granted: Granted,
     log: &'a Log,
 }
 
 impl<'a> Redirected<'a> {
-    /// Nothing is opened or granted yet.
+    /// Nothing is opened or granted yet. The relay announces the address that the client dialled, and always sees.
     #[must_use]
-    pub fn new(relayed: Relayed<'a>, dialled: IpAddr, broker: Broker, log: &'a Log) -> Self {
+    pub fn new(relayed: Relayed<'a>, broker: Broker, log: &'a Log) -> Self {
         Redirected {
             relayed,
-            dialled,
             granted: Granted::new(broker),
             log,
         }
     }
 
-    fn grant(&mut self, plan: &DataPlan, listening: SocketAddr) -> io::Result<SocketAddr> {
-        let legs = self.relayed.legs();
-        let (wanted, told) = match plan {
-            DataPlan::Active { client } => {
-                let port = client.port();
-                (legs.wanted(Way::RedirectActive, port, port), listening)
-            }
-            DataPlan::Passive { .. } => {
-                let port = listening.port();
-                let wanted = legs.wanted(Way::RedirectPassive, port, port);
-                (wanted, SocketAddr::new(self.dialled, port))
-            }
+    /// `listening` is the port of the relay's listener.
+    fn grant(&mut self, plan: &DataPlan, listening: u16) -> io::Result<()> {
+        let (way, port) = match plan {
+            DataPlan::Active { client } => (Way::RedirectActive, client.port()),
+            DataPlan::Passive { .. } => (Way::RedirectPassive, listening),
         };
-        self.granted.ask(&wanted)?;
-        Ok(told)
+        let wanted = self.relayed.legs().wanted(way, port, port);
+        self.granted.ask(&wanted)
     }
 }
 
@@ -58,16 +48,16 @@ impl DataPath for Redirected<'_> {
     fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr> {
         let mut tries = 0;
         loop {
-            let listening = self.relayed.prepare(plan, now)?;
+            let told = self.relayed.prepare(plan, now)?;
             tries += 1;
-            match self.grant(plan, listening) {
+            match self.grant(plan, told.port()) {
                 // Another session of this client's has left that port a moment ago.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < TRIES => {}
                 Err(error) => {
                     self.discard(now);
                     return Err(error);
                 }
-                told => return told,
+                Ok(()) => return Ok(told),
             }
         }
     }

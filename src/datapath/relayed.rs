@@ -1,18 +1,19 @@
 //! Listen here, dial there, copy.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
 use socket2::Socket;
 
+use super::arrivals::Arrivals;
 use super::pump::{Broken, Pump};
 use super::{DataPath, Legs, Ready, Source, Totals, Watch};
 use crate::broker::Broker;
 use crate::ftp::{DataEnd, DataPlan, Side};
 use crate::log::Log;
-use crate::net::{self, CONNECT_TIMEOUT, SourcePort, canonical, with_port};
+use crate::net::{self, CONNECT_TIMEOUT, SourcePort, with_port};
 
 /// The plain relay: works without any right over the packet filter.
 pub struct Relayed<'a> {
@@ -28,7 +29,7 @@ pub struct Relayed<'a> {
 enum State {
     Idle,
     Listening {
-        listener: TcpListener,
+        arrivals: Arrivals,
         plan: DataPlan,
     },
     Dialling {
@@ -72,28 +73,14 @@ impl<'a> Relayed<'a> {
         matches!(self.state, State::Idle)
     }
 
-    /// Takes the first connection from the peer that is to come; a stranger is shown the door, and waiting goes on
-    /// (docs/ancestors.md, D41).
+    /// Dials on for whoever has come that was to come.
     fn accept(&mut self, now: Instant) -> Option<DataEnd> {
-        let State::Listening { listener, plan } = &self.state else {
+        let State::Listening { arrivals, plan } = &mut self.state else {
             return None;
         };
         let plan = *plan;
-        let expected = match plan {
-            DataPlan::Active { .. } => self.legs.server,
-            DataPlan::Passive { .. } => self.legs.client,
-        };
-        let came = loop {
-            let (came, from) = listener.accept().ok()?; // would block, or gone again
-            if canonical(from).ip() == expected.ip() {
-                break Socket::from(came);
-            }
-            self.log.warning(format_args!(
-                "refused data connection from {from}: not from {}",
-                expected.ip()
-            ));
-        };
-        let dialled = came.set_nonblocking(true).and_then(|()| self.dial(plan));
+        let came = arrivals.turn(self.log)?.socket;
+        let dialled = self.dial(plan);
         match dialled {
             Ok(dialled) => {
                 self.state = State::Dialling {
@@ -230,19 +217,20 @@ impl DataPath for Relayed<'_> {
 
     fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr> {
         self.discard(now);
-        let at = match plan {
-            DataPlan::Active { .. } => self.legs.facing_server,
-            DataPlan::Passive { .. } => self.legs.facing_client,
+        let legs = &self.legs;
+        let (at, expected, announced) = match plan {
+            DataPlan::Active { .. } => (legs.facing_server, legs.server, None),
+            DataPlan::Passive { .. } => (legs.facing_client, legs.client, legs.announced),
         };
-        let listener = net::listen_data(at, self.legs.ports)?;
-        let at = listener.local_addr()?;
+        let arrivals = Arrivals::listen(at, legs.ports, expected.ip())?;
+        let at = arrivals.at()?;
         self.log
             .debug(1, format_args!("listening at {at} for {plan:?}"));
         self.state = State::Listening {
-            listener,
+            arrivals,
             plan: *plan,
         };
-        Ok(at)
+        Ok(announced.map_or(at, |ip| SocketAddr::new(ip, at.port())))
     }
 
     fn discard(&mut self, now: Instant) {
@@ -268,9 +256,7 @@ impl DataPath for Relayed<'_> {
     fn watch<'a>(&'a self, flow: bool, watch: &mut Watch<'a>) {
         match &self.state {
             State::Idle => {}
-            State::Listening { listener, .. } => {
-                watch.add(Source::Listener, listener.as_fd(), true, false);
-            }
+            State::Listening { arrivals, .. } => arrivals.watch(watch),
             State::Dialling { dialled, plan, .. } => {
                 let side = match plan {
                     DataPlan::Active { .. } => Side::Client,

@@ -267,7 +267,7 @@ impl Proxy<'_> {
     /// Who stands in for data connections, and whether the client reaches that one with EPSV.
     fn data_path(
         &self,
-        legs: Legs,
+        mut legs: Legs,
         dialled: IpAddr,
         broker: Option<Broker>,
     ) -> (Box<dyn DataPath + '_>, bool) {
@@ -277,8 +277,9 @@ impl Proxy<'_> {
                 (Box::new(Kernel::new(legs, dialled, broker, self.log)), true)
             }
             (options::DataPath::Redirect, Some(broker)) => {
+                legs.announced = Some(dialled);
                 let relayed = Relayed::new(legs, None, self.log);
-                let redirected = datapath::Redirected::new(relayed, dialled, broker, self.log);
+                let redirected = datapath::Redirected::new(relayed, broker, self.log);
                 (Box::new(redirected), true)
             }
             (path, broker) => {
@@ -314,6 +315,7 @@ impl Proxy<'_> {
         Ok(Legs {
             client: ends.client,
             facing_client,
+            announced: None,
             source_to_client: source.map_or(facing_client, |ip| SocketAddr::new(ip, 0)),
             source_port: SourcePort::Among(self.options.ports),
             server: with_port(ends.client, 0),
