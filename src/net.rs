@@ -7,13 +7,13 @@ use std::io;
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
 };
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::socket::SockaddrStorage;
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
+use nix::sys::socket::{SockaddrStorage, getpeername};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::endpoint::PortRange;
@@ -24,6 +24,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a client may take to notice that we have closed, in milliseconds a step and in steps.
 const FAREWELL: (u16, usize) = (500, 4);
+
+/// Connections that the kernel keeps for us at a data port. Only one of them is the one that is waited for: should strangers
+/// come faster than they are shown the door, it must still find a place.
+const DATA_BACKLOG: i32 = 64;
 
 /// The source port of active data connections that clients of old insist on (RFC 959 §3.2).
 const FTP_DATA_PORT: u16 = 20;
@@ -50,6 +54,14 @@ pub fn take_stdin() -> Result<TcpStream, Error> {
     };
     point().map_err(Error::os("cannot take descriptors 0 to 2"))?;
     Ok(client)
+}
+
+/// Says something to whoever is at descriptor 0, if that is a connection.
+pub fn tell_stdin(text: &str) {
+    let stdin = io::stdin();
+    if getpeername::<SockaddrStorage>(stdin.as_raw_fd()).is_ok() {
+        let _ = write(&stdin, text.as_bytes()); // gone already: nobody to tell
+    }
 }
 
 /// Why descriptor 0 is nobody to serve: a client that has gone already, or nothing like a client.
@@ -190,9 +202,29 @@ pub fn listen_data(at: SocketAddr, ports: PortRange) -> io::Result<TcpListener> 
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&with_port(at, port).into())?;
-        socket.listen(4)?;
+        socket.listen(DATA_BACKLOG)?;
         Ok(socket.into())
     })
+}
+
+/// Whether an error of accept(2) says nothing about the next caller: this one went away, or its network did.
+#[must_use]
+pub fn only_that_caller(error: &io::Error) -> bool {
+    let Some(code) = error.raw_os_error() else {
+        return true; // not the system's error: macOS gives a caller that has gone no address, and std complains
+    };
+    matches!(
+        Errno::from_raw(code),
+        Errno::EAGAIN
+            | Errno::EINTR
+            | Errno::ECONNABORTED
+            | Errno::EPROTO
+            | Errno::EPERM
+            | Errno::ENETDOWN
+            | Errno::ENETUNREACH
+            | Errno::EHOSTUNREACH
+            | Errno::ETIMEDOUT
+    )
 }
 
 /// Takes a random port of the range, at the address of `at`, so that nobody else has it while the socket lives; it does

@@ -8,14 +8,19 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::collections::VecDeque;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, spawn};
 use std::time::Duration;
 
 use common::address::{BACK, CLIENT, FRONT, SERVER, STRANGER, extended, numbers};
-use common::fake::{Listener, read_all, send_all};
+use common::fake::{Listener, dial, read_all, send_all};
 use common::session::Session;
 use ftp_proxy::destination::{Guard, Unreachable};
 use ftp_proxy::net::LocalAddresses;
+use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
 
 /// Nobody may come meanwhile.
 const MOMENT: Duration = Duration::from_millis(300);
@@ -48,6 +53,69 @@ fn the_port_of_one_data_connection_does_not_tell_the_next() {
     assert!(!ascending && !descending, "{ports:?}");
     let steps: Vec<_> = ports.windows(2).map(|p| p[1].wrapping_sub(p[0])).collect();
     assert!(steps.iter().any(|step| *step != steps[0]), "{ports:?}");
+}
+
+/// The kernel keeps room for so many, and then answers nobody until there is room again.
+#[test]
+fn strangers_who_fill_the_queue_of_a_data_port_do_not_keep_the_client_out() {
+    let mut session = Session::begin(&[]);
+    let (to, listener) = session.pasv();
+    session.proxy.signal(Signal::SIGSTOP);
+    let mut strangers = Vec::new();
+    while let Some(stranger) = knocks(to) {
+        strangers.push(stranger);
+        assert!(strangers.len() < 1000, "a queue without end");
+    }
+    let client = spawn(move || dial(CLIENT, to).unwrap());
+    // So that it comes last.
+    std::thread::sleep(MOMENT);
+    session.proxy.signal(Signal::SIGCONT);
+    let client = client.join().unwrap();
+    downloads(&mut session, &client, &listener.accepts());
+    session.quits();
+}
+
+/// As many as a machine makes, each of which would like to stay.
+#[test]
+fn a_flood_of_strangers_keeps_neither_the_client_nor_its_commands_waiting() {
+    let mut session = Session::begin(&[]);
+    let (to, listener) = session.pasv();
+    let over = AtomicBool::new(false);
+    scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut strangers = VecDeque::new();
+                while !over.load(Ordering::Relaxed) {
+                    strangers.extend(knocks(to));
+                    strangers.truncate(100);
+                }
+            });
+        }
+        for _ in 0..20 {
+            session.exchange("NOOP", "200 ok");
+        }
+        let client = dial(CLIENT, to).unwrap();
+        let server = listener.accepts();
+        over.store(true, Ordering::Relaxed);
+        downloads(&mut session, &client, &server);
+    });
+    session.quits();
+}
+
+/// A stranger's connection, if the kernel answers soon.
+fn knocks(to: SocketAddr) -> Option<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(STRANGER, 0).into()).unwrap();
+    socket.connect_timeout(&to.into(), MOMENT).ok()?;
+    Some(socket)
+}
+
+fn downloads(session: &mut Session, client: &TcpStream, server: &TcpStream) {
+    session.begin_transfer("RETR a");
+    send_all(server, b"the file");
+    assert_eq!(read_all(client).unwrap(), b"the file");
+    client.shutdown(Shutdown::Both).unwrap();
+    session.reply("226 done");
 }
 
 /// A transfer has one direction. What comes against it is its sender's own affair and spoils nothing.

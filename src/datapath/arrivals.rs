@@ -11,6 +11,9 @@ use crate::endpoint::PortRange;
 use crate::log::Log;
 use crate::net::{self, canonical};
 
+/// Callers that one turn looks at.
+const CALLERS: usize = 16;
+
 /// A listener that one host is to come to.
 #[derive(Debug)]
 pub(super) struct Arrivals {
@@ -42,19 +45,28 @@ impl Arrivals {
     }
 
     /// Takes the first connection from the host that is to come; a stranger is shown the door, and waiting goes on
-    /// (docs/ancestors.md, D41).
-    pub(super) fn turn(&mut self, log: &Log) -> Option<Arrived> {
-        loop {
-            let (came, from) = self.listener.accept().ok()?; // would block, or gone again
+    /// (docs/ancestors.md, D41). `None`: not among the first few who have come, and the control connections do not wait for
+    /// more.
+    ///
+    /// # Errors
+    /// No descriptor is to be had. The caller stays in the queue, so that to wait for it would be to ask again and again.
+    pub(super) fn turn(&mut self, log: &Log) -> io::Result<Option<Arrived>> {
+        for _ in 0..CALLERS {
+            let (came, from) = match self.listener.accept() {
+                Ok(came) => came,
+                Err(error) if net::only_that_caller(&error) => return Ok(None), // none, or gone again
+                Err(error) => return Err(error),
+            };
             if canonical(from).ip() == self.expected {
-                came.set_nonblocking(true).ok()?; // fails only on a socket that is dead already
+                came.set_nonblocking(true)?;
                 let socket = Socket::from(came);
-                return Some(Arrived { socket });
+                return Ok(Some(Arrived { socket }));
             }
             log.warning(format_args!(
                 "refused data connection from {from}: not from {}",
                 self.expected
             ));
         }
+        Ok(None)
     }
 }

@@ -79,7 +79,11 @@ impl<'a> Relayed<'a> {
             return None;
         };
         let plan = *plan;
-        let came = arrivals.turn(self.log)?.socket;
+        let came = match arrivals.turn(self.log) {
+            Ok(arrived) => arrived?.socket,
+            // The caller stays in the queue: to wait for it would be to ask again and again.
+            Err(error) => return Some(self.cannot_open(&[], plan, &error)),
+        };
         let dialled = self.dial(plan);
         match dialled {
             Ok(dialled) => {
@@ -91,7 +95,7 @@ impl<'a> Relayed<'a> {
                 };
                 None
             }
-            Err(error) => Some(self.cannot_dial(&came, plan, &error)),
+            Err(error) => Some(self.cannot_open(&[&came], plan, &error)),
         }
     }
 
@@ -112,9 +116,12 @@ impl<'a> Relayed<'a> {
         }
     }
 
-    /// The one who came learns by a reset that nothing is behind us.
-    fn cannot_dial(&mut self, came: &Socket, plan: DataPlan, error: &io::Error) -> DataEnd {
-        net::reset(came);
+    /// Both sides, as far as there are any, learn by a reset that nothing is behind us: an end would be that of an empty
+    /// file.
+    fn cannot_open(&mut self, sockets: &[&Socket], plan: DataPlan, error: &io::Error) -> DataEnd {
+        for socket in sockets {
+            net::reset(socket);
+        }
         self.state = State::Idle;
         let (to, end) = match plan {
             DataPlan::Active { client } => (client, DataEnd::ClientUnreachable),
@@ -158,8 +165,22 @@ impl<'a> Relayed<'a> {
                 });
                 None
             }
-            Err(error) => Some(self.cannot_dial(&came, plan, &error)),
+            Err(error) => Some(self.cannot_open(&[&came, &dialled], plan, &error)),
         }
+    }
+
+    fn give_up_dialling(&mut self) -> Option<DataEnd> {
+        let State::Dialling {
+            came,
+            dialled,
+            plan,
+            ..
+        } = std::mem::replace(&mut self.state, State::Idle)
+        else {
+            return None;
+        };
+        let error = io::ErrorKind::TimedOut.into();
+        Some(self.cannot_open(&[&came, &dialled], plan, &error))
     }
 
     fn carry(&mut self, flow: bool, now: Instant, ends: &mut Vec<DataEnd>) -> bool {
@@ -247,7 +268,10 @@ impl DataPath for Relayed<'_> {
                 carriage.reset();
                 self.conclude(now, "aborted");
             }
-            State::Dialling { came, .. } => net::reset(came),
+            State::Dialling { came, dialled, .. } => {
+                net::reset(came);
+                net::reset(dialled);
+            }
             State::Idle | State::Listening { .. } => {}
         }
         self.state = State::Idle;
@@ -292,17 +316,8 @@ impl DataPath for Relayed<'_> {
                 ends.extend(self.finish_dialling(now));
                 true
             }
-            State::Dialling {
-                came,
-                plan,
-                deadline,
-                ..
-            } if *deadline <= now => {
-                let (came, plan) = (came.try_clone(), *plan);
-                if let Ok(came) = came {
-                    let error = io::ErrorKind::TimedOut.into();
-                    ends.push(self.cannot_dial(&came, plan, &error));
-                }
+            State::Dialling { deadline, .. } if *deadline <= now => {
+                ends.extend(self.give_up_dialling());
                 false
             }
             State::Carrying(_) if data => self.carry(flow, now, ends),

@@ -20,6 +20,7 @@ use nix::unistd::Pid;
 
 use crate::error::Error;
 use crate::log::Log;
+use crate::net;
 use crate::signals::{self, Signals};
 use crate::sys::fork::{Forked, fork};
 pub use sockets::{Passed, bind, passed};
@@ -144,7 +145,7 @@ impl Parent<'_> {
                 self.resting = false;
                 self.admit(client, from)
             }
-            Err(error) if only_that_client(&error) => Turn::Next,
+            Err(error) if net::only_that_caller(&error) => Turn::Next,
             Err(error) => {
                 if !self.resting {
                     self.log
@@ -265,25 +266,6 @@ fn wait(fds: &mut [PollFd<'_>], timeout: PollTimeout) -> Result<bool, Error> {
         Ok(_) | Err(Errno::EINTR) => Ok(true),
         Err(errno) => Err(Error::os("cannot poll")(errno)),
     }
-}
-
-/// Errors of accept(2) that say nothing about the next client: it went away, or its network did.
-fn only_that_client(error: &io::Error) -> bool {
-    let Some(code) = error.raw_os_error() else {
-        return true; // not the system's error: macOS gives a client that has gone no address, and std complains
-    };
-    matches!(
-        Errno::from_raw(code),
-        Errno::EAGAIN
-            | Errno::EINTR
-            | Errno::ECONNABORTED
-            | Errno::EPROTO
-            | Errno::EPERM
-            | Errno::ENETDOWN
-            | Errno::ENETUNREACH
-            | Errno::EHOSTUNREACH
-            | Errno::ETIMEDOUT
-    )
 }
 
 /// Tells a client why it is not served, without waiting for it.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
 use super::refusal::{
-    Refusal, fault, gone, no_destination, refused, resolve, turn_away, unreachable,
+    Refusal, fault, gone, no_destination, refused, resolve, server_gone, turn_away, unreachable,
 };
 use super::{Proxy, Standing};
 use crate::broker::{Broker, Rights};
@@ -55,7 +55,8 @@ struct Reached {
 impl Proxy<'_> {
     /// The life of a session.
     pub(super) fn serve(&self, client: TcpStream, standing: Standing) -> Result<(), Error> {
-        let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
+        let signals = Signals::catch()
+            .map_err(|error| turn_away(&client, fault(Error::os("cannot catch signals")(error))))?;
         match self.set_up(&client, standing) {
             Ok(admitted) => self.carry(client, admitted, &signals),
             Err(refusal) => Err(turn_away(&client, refusal)),
@@ -246,13 +247,13 @@ impl Proxy<'_> {
             permit: self.options.permit.clone(),
             ..Terms::of(ends.client.ip())
         };
+        let session = Session::new(terms, server.as_ref().map(|(_, address)| *address));
+        let server = server.map(|(stream, _)| Control::new(stream)).transpose();
+        let server = server.map_err(|error| turn_away(&client, server_gone(error)))?;
         let relay = Relay {
-            session: Session::new(terms, server.as_ref().map(|(_, address)| *address)),
+            session,
             client: Control::new(client).map_err(|e| gone(&e))?,
-            server: server
-                .map(|(stream, _)| Control::new(stream))
-                .transpose()
-                .map_err(Error::os("the server has gone"))?,
+            server,
             data,
             dial: &mut |name, data| self.dial_named(&destined, resolver.as_ref(), name, data),
             idle: self.options.timeout,

@@ -5,7 +5,7 @@
 mod life;
 mod refusal;
 
-use self::refusal::{fault, turn_away};
+use self::refusal::{fault, turn_away, turn_away_stdin};
 use crate::datapath::Choice;
 use crate::error::Error;
 use crate::listen::{self, Passed, Served};
@@ -24,7 +24,10 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
     let (proxy, root) = Proxy::begin(options, log).map_err(|error| unserved(options, error))?;
     let (client, standing) = match listen::passed()? {
         Passed::Connection(client) => (client, Standing::Root(root)),
-        Passed::None if options.listen.is_empty() => (net::take_stdin()?, Standing::Root(root)),
+        Passed::None if options.listen.is_empty() => (
+            net::take_stdin().map_err(turn_away_stdin)?,
+            Standing::Root(root),
+        ),
         passed => {
             let listeners = match passed {
                 Passed::Listeners(listeners) => listeners,
@@ -106,13 +109,11 @@ fn log_choice(choice: &Choice, log: &Log) {
 
 /// Under inetd there is a client already, who must hear that nothing comes of it.
 fn unserved(options: &Options, error: Error) -> Error {
-    let client = if options.listen.is_empty() {
-        net::take_stdin().ok()
-    } else {
-        None
-    };
-    match client {
-        Some(client) => turn_away(&client, fault(error)),
-        None => error,
+    if !options.listen.is_empty() {
+        return error;
+    }
+    match net::take_stdin() {
+        Ok(client) => turn_away(&client, fault(error)),
+        Err(_) => turn_away_stdin(error),
     }
 }

@@ -19,6 +19,13 @@ pub(super) fn turn_away(mut client: &TcpStream, Refusal(reply, error): Refusal) 
     error
 }
 
+/// The same for a client that is still at descriptor 0, because there is no descriptor to take it to.
+pub(super) fn turn_away_stdin(error: Error) -> Error {
+    let Refusal(reply, error) = fault(error);
+    net::tell_stdin(&format!("421 {reply}\r\n"));
+    error
+}
+
 /// Whoever only knocks, as scanners do, is nothing for the operator to mend.
 pub(super) fn gone(error: &io::Error) -> Error {
     Error::Peer(format!("the client has gone: {error}"))
@@ -26,6 +33,14 @@ pub(super) fn gone(error: &io::Error) -> Error {
 
 pub(super) fn fault(error: Error) -> Refusal {
     Refusal("The proxy is in trouble.", error)
+}
+
+/// It had accepted.
+pub(super) fn server_gone(error: io::Error) -> Refusal {
+    Refusal(
+        "The server has gone away already.",
+        Error::os("the server has gone")(error),
+    )
 }
 
 pub(super) fn resolve(server: &HostPort) -> Result<Vec<SocketAddr>, Refusal> {

@@ -115,7 +115,13 @@ impl Relay<'_> {
             if end.is_some_and(|end| self.is_done(end, &clocks)) {
                 break;
             }
-            let ready = self.wait(end.is_some(), &clocks)?;
+            let ready = match self.wait(end.is_some(), &clocks) {
+                Ok(ready) => ready,
+                Err(error) => {
+                    self.abandon(clocks.now);
+                    return Err(error);
+                }
+            };
             clocks.now = now();
             self.turn(&ready, end.is_some(), &mut clocks);
         }
@@ -126,6 +132,15 @@ impl Relay<'_> {
             totals: self.data.totals(),
             time: clocks.now.saturating_duration_since(began),
         })
+    }
+
+    /// Says why, as far as that can be done without waiting.
+    fn abandon(&mut self, now: Instant) {
+        self.session.stop("The proxy is in trouble.");
+        self.obey(&mut None, now);
+        self.write(Side::Client);
+        self.data.discard(now);
+        self.client.farewell();
     }
 
     /// Does what the session says.
