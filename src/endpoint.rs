@@ -149,6 +149,18 @@ impl PortRange {
         (min != 0 && min <= max).then_some(PortRange { min, max })
     }
 
+    /// The lowest of them.
+    #[must_use]
+    pub fn min(self) -> u16 {
+        self.min
+    }
+
+    /// The highest.
+    #[must_use]
+    pub fn max(self) -> u16 {
+        self.max
+    }
+
     /// Whether this is one of them.
     #[must_use]
     pub fn contains(self, port: u16) -> bool {
@@ -163,6 +175,12 @@ impl PortRange {
             let offset = u16::try_from((first + n) % count).unwrap_or(0); // below count, which is at most 65535
             self.min + offset
         })
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.min, self.max)
     }
 }
 

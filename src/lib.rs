@@ -1,11 +1,12 @@
 //! ftp-proxy: carries one FTP session between a client and a server through a NAT gateway or firewall.
 //!
 //! Three storeys, arrows only downwards (docs/design.md):
-//! the pure rooms (`ftp`, `options`, `endpoint`, `cidr`, `permit`, `proxy_protocol`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
+//! the pure rooms (`announce`, `ftp`, `options`, `endpoint`, `cidr`, `permit`, `proxy_protocol`), the kernel rooms (`sys`, `nat`, `privs`, `net`) and the
 //! edge (`relay`, `datapath`, `listen`, `proxy`).
 
 #![deny(unsafe_code)]
 
+pub mod announce;
 pub mod broker;
 pub mod cage;
 pub mod cidr;

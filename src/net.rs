@@ -135,6 +135,8 @@ pub enum SourcePort {
     FtpData,
     /// A random one of these.
     Among(PortRange),
+    /// Whichever the system gives.
+    Any,
 }
 
 /// Begins to connect a data connection from the address of `from` and a port as told: poll it for writing, then ask
@@ -164,6 +166,7 @@ pub fn dial_data(to: SocketAddr, from: SocketAddr, source: SourcePort) -> io::Re
     match source {
         SourcePort::FtpData => attempt(FTP_DATA_PORT),
         SourcePort::Among(ports) => try_ports(ports, attempt),
+        SourcePort::Any => attempt(0),
     }
 }
 
@@ -197,14 +200,24 @@ fn share_port(_: &Socket) -> io::Result<()> {
 /// # Errors
 /// As bind(2) and listen(2); EADDRINUSE if every port of the range is taken.
 pub fn listen_data(at: SocketAddr, ports: PortRange) -> io::Result<TcpListener> {
-    try_ports(ports, |port| {
-        let socket = stream_socket(at)?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&with_port(at, port).into())?;
-        socket.listen(DATA_BACKLOG)?;
-        Ok(socket.into())
-    })
+    try_ports(ports, |port| listen_data_at(with_port(at, port)))
+}
+
+/// The same at whichever port the system gives.
+///
+/// # Errors
+/// As bind(2) and listen(2).
+pub fn listen_data_anywhere(at: SocketAddr) -> io::Result<TcpListener> {
+    listen_data_at(with_port(at, 0))
+}
+
+fn listen_data_at(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = stream_socket(at)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&at.into())?;
+    socket.listen(DATA_BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Whether an error of accept(2) says nothing about the next caller: this one went away, or its network did.

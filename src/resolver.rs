@@ -15,8 +15,8 @@ use crate::endpoint::mapped;
 use crate::log::Log;
 use crate::privs::Root;
 
-/// How long a look-up may take; RFC 1123 §6.1.3.3 has resolvers give up sooner.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a look-up may take where nothing else is said; RFC 1123 §6.1.3.3 has resolvers give up sooner.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longest name, in bytes (RFC 1035 §2.3.4).
 const LONGEST: usize = 255;
@@ -31,12 +31,13 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Starts the resolver of the session that this process is about to be; it becomes the same user.
+    /// Starts the resolver of the session that this process is about to be; it becomes the same user. A look-up may take
+    /// as long as `patience`.
     ///
     /// # Errors
     /// No process or descriptor is to be had.
-    pub fn start(root: Option<&Root>, log: &Log) -> io::Result<Resolver> {
-        let socket = companion::start("resolver", PATIENCE, log, |session, log| {
+    pub fn start(root: Option<&Root>, patience: Duration, log: &Log) -> io::Result<Resolver> {
+        let socket = companion::start("resolver", patience, log, |session, log| {
             if let Some(root) = root {
                 root.clone().drop(log).map_err(|error| error.to_string())?;
             }

@@ -175,22 +175,6 @@ fn ports_are_of_the_range() {
 }
 
 #[test]
-fn a_range_of_taken_ports_is_refused_and_the_session_goes_on() {
-    let taken = Listener::at(FRONT);
-    let port = taken.address().port().to_string();
-    let mut session = Session::begin(&["-m", &port, "-M", &port]);
-    let there = Listener::at(session.ends.server);
-    session.client.says("PASV");
-    session.server.hears("PASV");
-    session
-        .server
-        .says(&format!("227 ok ({})", numbers(there.address())));
-    session.client.hears_code("500 ");
-    session.exchange("NOOP", "200 ok");
-    session.quits();
-}
-
-#[test]
 fn a_stranger_is_dropped_and_the_client_still_served() {
     let mut session = Session::begin(&[]);
     let (to, listener) = session.pasv();

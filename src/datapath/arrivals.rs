@@ -7,7 +7,6 @@ use std::os::fd::AsFd;
 use socket2::Socket;
 
 use super::{Source, Watch};
-use crate::endpoint::PortRange;
 use crate::log::Log;
 use crate::net::{self, canonical};
 
@@ -29,10 +28,9 @@ pub(super) struct Arrived {
 }
 
 impl Arrivals {
-    /// Listens at the address of `at`, for `expected`.
-    pub(super) fn listen(at: SocketAddr, ports: PortRange, expected: IpAddr) -> io::Result<Self> {
-        let listener = net::listen_data(at, ports)?;
-        Ok(Arrivals { listener, expected })
+    /// The listener is for `expected`.
+    pub(super) fn new(listener: TcpListener, expected: IpAddr) -> Self {
+        Arrivals { listener, expected }
     }
 
     /// Where.

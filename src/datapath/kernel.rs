@@ -7,7 +7,7 @@ use std::time::Instant;
 use socket2::Socket;
 
 use super::granted::{Granted, TRIES};
-use super::{DataPath, Legs, Ready, Totals, Watch};
+use super::{DataPath, Legs, Ready, Totals, Unprepared, Watch};
 use crate::broker::{Broker, Way};
 use crate::ftp::{DataEnd, DataPlan};
 use crate::log::Log;
@@ -48,7 +48,7 @@ impl DataPath for Kernel<'_> {
         self.legs.reach(server, facing_server);
     }
 
-    fn prepare(&mut self, plan: &DataPlan, _: Instant) -> io::Result<SocketAddr> {
+    fn prepare(&mut self, plan: &DataPlan, _: Instant) -> Result<SocketAddr, Unprepared> {
         self.reserved = None;
         let legs = &self.legs;
         let server = legs.server;
@@ -86,7 +86,11 @@ impl DataPath for Kernel<'_> {
         self.reserved = Some(reserved);
         self.untold = true;
         self.totals.granted += 1;
-        let told = SocketAddr::new(told, port);
+        let told = match plan {
+            DataPlan::Active { .. } => SocketAddr::new(told, port),
+            // The packets come to the address that was dialled, whatever translates them before.
+            DataPlan::Passive { .. } => self.legs.announced.of(SocketAddr::new(told, port)),
+        };
         self.log
             .debug(1, format_args!("granted {told} for {plan:?}"));
         Ok(told)

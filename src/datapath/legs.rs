@@ -1,7 +1,8 @@
 //! Where data connections may come from and go to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
+use crate::announce::Announced;
 use crate::broker::{Wanted, Way};
 use crate::endpoint::PortRange;
 use crate::net::SourcePort;
@@ -13,8 +14,6 @@ pub struct Legs {
     pub client: SocketAddr,
     /// Our address as the client knows it: passive data connections come here.
     pub facing_client: SocketAddr,
-    /// The address by which the client reaches `facing_client`, where that is another; of the client's family.
-    pub announced: Option<IpAddr>,
     /// Source address of active data connections.
     pub source_to_client: SocketAddr,
     /// Source port of active data connections.
@@ -25,6 +24,10 @@ pub struct Legs {
     pub facing_server: SocketAddr,
     /// The ports that we listen at and dial from.
     pub ports: PortRange,
+    /// We listen at no others, even if all of them are taken.
+    pub strict_ports: bool,
+    /// What the client is told of where we listen for it.
+    pub announced: Announced,
 }
 
 impl Legs {

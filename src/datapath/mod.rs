@@ -13,6 +13,7 @@ mod redirected;
 mod relayed;
 mod watch;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -24,7 +25,7 @@ pub use redirected::Redirected;
 pub use relayed::Relayed;
 pub use watch::{Ready, Source, Watch};
 
-use crate::ftp::{DataEnd, DataPlan};
+use crate::ftp::{DataEnd, DataPlan, NoData};
 
 /// A stand-in for one data connection at a time.
 pub trait DataPath {
@@ -34,8 +35,8 @@ pub trait DataPath {
     /// Stands in for this data connection and for no earlier one. The address is what the dialling peer must be told.
     ///
     /// # Errors
-    /// Nobody can listen: refuse the command, the session goes on.
-    fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr>;
+    /// Nobody can: refuse the command, the session goes on.
+    fn prepare(&mut self, plan: &DataPlan, now: Instant) -> Result<SocketAddr, Unprepared>;
 
     /// Forgets the data connection. One in use is reset on both sides, so that neither takes it for whole.
     fn discard(&mut self, now: Instant);
@@ -54,6 +55,44 @@ pub trait DataPath {
 
     /// What has been carried so far.
     fn totals(&self) -> Totals;
+}
+
+/// Why nobody stands in for a data connection; `Display` is for the log.
+#[derive(Debug)]
+pub enum Unprepared {
+    /// Every port is taken.
+    Ports(io::Error),
+    /// Something else.
+    System(io::Error),
+}
+
+impl Unprepared {
+    /// What the client may know of it.
+    #[must_use]
+    pub fn reason(&self) -> NoData {
+        match self {
+            Unprepared::Ports(_) => NoData::Ports,
+            Unprepared::System(_) => NoData::Other,
+        }
+    }
+}
+
+impl From<io::Error> for Unprepared {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Unprepared::Ports(error),
+            _ => Unprepared::System(error),
+        }
+    }
+}
+
+impl fmt::Display for Unprepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unprepared::Ports(error) => write!(f, "every port is taken: {error}"),
+            Unprepared::System(error) => error.fmt(f),
+        }
+    }
 }
 
 /// What a session's data connections carried.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::granted::{Granted, TRIES};
-use super::{DataPath, Ready, Relayed, Totals, Watch};
+use super::{DataPath, Ready, Relayed, Totals, Unprepared, Watch};
 use crate::broker::{Broker, Way};
 use crate::ftp::{DataEnd, DataPlan};
 use crate::log::Log;
@@ -45,7 +45,7 @@ impl DataPath for Redirected<'_> {
         self.relayed.reach(server, facing_server);
     }
 
-    fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr> {
+    fn prepare(&mut self, plan: &DataPlan, now: Instant) -> Result<SocketAddr, Unprepared> {
         let mut tries = 0;
         loop {
             let told = self.relayed.prepare(plan, now)?;
@@ -55,7 +55,7 @@ impl DataPath for Redirected<'_> {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < TRIES => {}
                 Err(error) => {
                     self.discard(now);
-                    return Err(error);
+                    return Err(error.into());
                 }
                 Ok(()) => return Ok(told),
             }

@@ -1,7 +1,7 @@
 //! Listen here, dial there, copy.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
@@ -9,7 +9,8 @@ use socket2::Socket;
 
 use super::arrivals::Arrivals;
 use super::pump::{Broken, Pump};
-use super::{DataPath, Legs, Ready, Source, Totals, Watch};
+use super::{DataPath, Legs, Ready, Source, Totals, Unprepared, Watch};
+use crate::announce::Announced;
 use crate::broker::Broker;
 use crate::ftp::{DataEnd, DataPlan, Side};
 use crate::log::Log;
@@ -106,13 +107,37 @@ impl<'a> Relayed<'a> {
                 let to = scoped(client, legs.client);
                 match &self.lender {
                     Some(broker) => broker.dial(to.port()),
-                    None => net::dial_data(to, legs.source_to_client, legs.source_port),
+                    None => self.dial_from(to, legs.source_to_client, legs.source_port),
                 }
             }
             DataPlan::Passive { server } => {
                 let to = scoped(server, legs.server);
-                net::dial_data(to, legs.facing_server, SourcePort::Among(legs.ports))
+                self.dial_from(to, legs.facing_server, SourcePort::Among(legs.ports))
             }
+        }
+    }
+
+    /// Nobody is told this port, so that any will do when those of the range are taken: in a small one our own listener may
+    /// have the last.
+    fn dial_from(&self, to: SocketAddr, from: SocketAddr, port: SourcePort) -> io::Result<Socket> {
+        match net::dial_data(to, from, port) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                net::dial_data(to, from, SourcePort::Any)
+            }
+            result => result,
+        }
+    }
+
+    fn listen(&self, at: SocketAddr) -> io::Result<TcpListener> {
+        let ports = self.legs.ports;
+        match net::listen_data(at, ports) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !self.legs.strict_ports => {
+                self.log.warning(format_args!(
+                    "every data port from {ports} is taken, listening at another"
+                ));
+                net::listen_data_anywhere(at)
+            }
+            result => result,
         }
     }
 
@@ -236,14 +261,14 @@ impl DataPath for Relayed<'_> {
         self.legs.reach(server, facing_server);
     }
 
-    fn prepare(&mut self, plan: &DataPlan, now: Instant) -> io::Result<SocketAddr> {
+    fn prepare(&mut self, plan: &DataPlan, now: Instant) -> Result<SocketAddr, Unprepared> {
         self.discard(now);
         let legs = &self.legs;
         let (at, expected, announced) = match plan {
-            DataPlan::Active { .. } => (legs.facing_server, legs.server, None),
+            DataPlan::Active { .. } => (legs.facing_server, legs.server, Announced::default()),
             DataPlan::Passive { .. } => (legs.facing_client, legs.client, legs.announced),
         };
-        let arrivals = Arrivals::listen(at, legs.ports, expected.ip())?;
+        let arrivals = Arrivals::new(self.listen(at)?, expected.ip());
         let at = arrivals.at()?;
         self.log
             .debug(1, format_args!("listening at {at} for {plan:?}"));
@@ -251,7 +276,7 @@ impl DataPath for Relayed<'_> {
             arrivals,
             plan: *plan,
         };
-        Ok(announced.map_or(at, |ip| SocketAddr::new(ip, at.port())))
+        Ok(announced.of(at))
     }
 
     fn discard(&mut self, now: Instant) {

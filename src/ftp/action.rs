@@ -75,6 +75,15 @@ pub enum DataPlan {
     },
 }
 
+/// Why nobody stands in for a data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoData {
+    /// Every port is taken now.
+    Ports,
+    /// Something else, which only the log knows.
+    Other,
+}
+
 /// How a prepared data connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataEnd {

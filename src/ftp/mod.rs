@@ -14,7 +14,7 @@ mod reply;
 mod session;
 mod telnet;
 
-pub use action::{Action, DataEnd, DataPlan, End, Note, Terms};
+pub use action::{Action, DataEnd, DataPlan, End, NoData, Note, Terms};
 pub use addr::{BadEprt, EprtArgument, PortArgument};
 pub use line::MAX_LINE;
 pub use session::Session;

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announce;
 mod data;
 mod given;
 mod permits;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::endpoint::{HostPort, PortRange};
 use crate::permit::Permit;
+pub use announce::AnnounceOptions;
 pub use data::{DataPath, LogRules, RuleOptions};
 use given::Given;
 use table::dashed;
@@ -86,6 +88,10 @@ pub struct Options {
     pub group: Option<String>,
     /// `-m` and `-M`: ports of data connections.
     pub ports: PortRange,
+    /// `--strict-ports`: the proxy listens at no others, even if all of them are taken.
+    pub strict_ports: bool,
+    /// `--masquerade`, `--advertise-port-offset`.
+    pub announce: AnnounceOptions,
     /// Sessions give up all that they do not need; `--no-cage`: only root.
     pub cage: bool,
     /// `-n`: passive data is not touched.
@@ -151,8 +157,10 @@ where
             "{word}: leftover word, every option begins with a dash"
         )));
     }
+    let (destination, ports) = (destination(&given)?, ports(&given)?);
+    let announce = announce::announce(&given, &destination, ports)?;
     Ok(Invocation::Run(Box::new(Options {
-        destination: destination(&given)?,
+        destination,
         anonymous_only: given.flag("A"),
         source_to_server: given.address("a")?,
         source_to_client: given.address("S")?,
@@ -162,7 +170,10 @@ where
         debug: given.number("D", 0, 3)?.unwrap_or(0),
         user: given.name("u")?,
         group: given.name("g")?,
-        ports: ports(&given)?,
+        ports,
+        // Those who translate for ports that they know lead no other here.
+        strict_ports: given.flag("strict-ports") || !announce.offset.is_none(),
+        announce,
         cage: !given.flag("no-cage"),
         nat_mode: given.flag("n"),
         permit: permits::permit(&given)?,
@@ -298,6 +309,8 @@ mod tests {
                 user: None,
                 group: None,
                 ports: PortRange::DEFAULT,
+                strict_ports: false,
+                announce: AnnounceOptions::default(),
                 cage: true,
                 nat_mode: false,
                 permit: Permit::default(),

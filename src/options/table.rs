@@ -38,6 +38,11 @@ pub const TABLE: &[Opt] = &[
     letter("V", "", "log commands and replies"),
     letter("w", "", "obey hosts.allow and hosts.deny"),
     long(
+        "advertise-port-offset",
+        "number",
+        "clients are told ports so much higher",
+    ),
+    long(
         "anchor",
         "name",
         "with pf: where rules are loaded (ftp-proxy)",
@@ -73,6 +78,11 @@ pub const TABLE: &[Opt] = &[
         "with --listen: log to standard error, not to syslog",
     ),
     long(
+        "masquerade",
+        "host[,class]",
+        "clients are told this for passive data",
+    ),
+    long(
         "max-sessions",
         "number",
         "sessions at a time with --listen (100)",
@@ -86,6 +96,11 @@ pub const TABLE: &[Opt] = &[
     long("no-epsv", "", "refuse EPSV"),
     long("queue", "name", "with pf: queue of data connections"),
     long("rewrite-source-port", "", "active data comes from port 20"),
+    long(
+        "strict-ports",
+        "",
+        "listen at no ports but those of -m and -M",
+    ),
     long("tag", "name", "with pf: tag of data connections"),
     long("version", "", "print the version and exit"),
 ];

@@ -7,6 +7,7 @@ use super::refusal::{
     Refusal, fault, gone, no_destination, refused, resolve, server_gone, turn_away, unreachable,
 };
 use super::{Proxy, Standing};
+use crate::announce::Told;
 use crate::broker::{Broker, Rights};
 use crate::cage;
 use crate::datapath::{self, DataPath, Kernel, Legs, Relayed, Totals};
@@ -20,7 +21,7 @@ use crate::net::{self, LocalAddresses, SourcePort, with_port};
 use crate::options::{self, Destination};
 use crate::privs::{Dropped, Root};
 use crate::relay::{Control, Dialled, Relay, Summary};
-use crate::resolver::Resolver;
+use crate::resolver::{self, Resolver};
 use crate::signals::Signals;
 
 /// The daemon's name in hosts.allow(5).
@@ -71,7 +72,11 @@ impl Proxy<'_> {
             proxy: ends.1,
         };
         let destined = self.destination(client, ends)?;
-        let legs = self.legs(&destined, &ends)?;
+        let root = match &standing {
+            Standing::Root(root) => Some(root),
+            Standing::Dropped(_) => None,
+        };
+        let legs = self.legs(&destined, &ends, root)?;
         let (broker, resolver, dropped) = match standing {
             Standing::Root(root) => {
                 let broker = self.broker(&legs, &destined, &root)?;
@@ -97,7 +102,7 @@ impl Proxy<'_> {
         if !matches!(self.options.destination, Destination::Forward { .. }) {
             return Ok(None);
         }
-        Resolver::start(root, self.log)
+        Resolver::start(root, resolver::PATIENCE, self.log)
             .map(Some)
             .map_err(|error| fault(Error::os("cannot start the resolver")(error)))
     }
@@ -278,7 +283,9 @@ impl Proxy<'_> {
                 (Box::new(Kernel::new(legs, dialled, broker, self.log)), true)
             }
             (options::DataPath::Redirect, Some(broker)) => {
-                legs.announced = Some(dialled);
+                legs.announced.address = Told::Instead(dialled);
+                // The broker grants no port outside the range.
+                legs.strict_ports = true;
                 let relayed = Relayed::new(legs, None, self.log);
                 let redirected = datapath::Redirected::new(relayed, broker, self.log);
                 (Box::new(redirected), true)
@@ -297,7 +304,12 @@ impl Proxy<'_> {
     }
 
     /// The addresses of both sides' data connections, as far as they are known before there is a server.
-    fn legs(&self, destined: &Destined, ends: &Redirected) -> Result<Legs, Refusal> {
+    fn legs(
+        &self,
+        destined: &Destined,
+        ends: &Redirected,
+        root: Option<&Root>,
+    ) -> Result<Legs, Refusal> {
         let no_way = |e| fault(Error::os("no way back to the client")(e));
         let local = &destined.guard.local;
         // Where a filter delivers to the loopback, or leaves the server's address in place, our end is not an address
@@ -316,12 +328,13 @@ impl Proxy<'_> {
         Ok(Legs {
             client: ends.client,
             facing_client,
-            announced: None,
             source_to_client: source.map_or(facing_client, |ip| SocketAddr::new(ip, 0)),
             source_port: SourcePort::Among(self.options.ports),
             server: with_port(ends.client, 0),
             facing_server: facing_client,
             ports: self.options.ports,
+            strict_ports: self.options.strict_ports,
+            announced: self.announced(ends.client.ip(), root),
         })
     }
 

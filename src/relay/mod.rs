@@ -152,10 +152,10 @@ impl Relay<'_> {
                 Action::Finish(side) => self.tell(side, Control::finish),
                 Action::Prepare(plan) => match self.data.prepare(&plan, now) {
                     Ok(at) => self.session.prepared(at),
-                    Err(error) => {
+                    Err(why) => {
                         self.log
-                            .error(format_args!("cannot prepare a data connection: {error}"));
-                        self.session.unprepared();
+                            .error(format_args!("cannot prepare a data connection: {why}"));
+                        self.session.unprepared(why.reason());
                     }
                 },
                 Action::Discard => self.data.discard(now),

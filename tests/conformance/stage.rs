@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ftp_proxy::ftp::{Action, DataEnd, DataPlan, Session, Side, Terms};
+use ftp_proxy::ftp::{Action, DataEnd, DataPlan, NoData, Session, Side, Terms};
 
 pub const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 pub const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
@@ -25,8 +25,8 @@ pub struct Stage {
     pub client_heard: Vec<u8>,
     pub server_heard: Vec<u8>,
     pub plans: Vec<DataPlan>,
-    /// Where the edge listens when it is asked to; nowhere if it cannot.
-    pub listening_at: Option<SocketAddr>,
+    /// Where the edge listens when it is asked to; why nowhere if it cannot.
+    pub listening_at: Result<SocketAddr, NoData>,
     pub dialled: Dialled,
     pub ended: bool,
 }
@@ -45,7 +45,7 @@ impl Stage {
             client_heard: Vec::new(),
             server_heard: Vec::new(),
             plans: Vec::new(),
-            listening_at: Some(SocketAddr::new(PROXY, 50001)),
+            listening_at: Ok(SocketAddr::new(PROXY, 50001)),
             dialled: Dialled::Connected,
             ended: false,
         };
@@ -138,8 +138,8 @@ impl Stage {
             Action::Prepare(plan) => {
                 self.plans.push(plan);
                 match self.listening_at {
-                    Some(at) => self.session.prepared(at),
-                    None => self.session.unprepared(),
+                    Ok(at) => self.session.prepared(at),
+                    Err(why) => self.session.unprepared(why),
                 }
             }
             Action::Dial(_) => match self.dialled {

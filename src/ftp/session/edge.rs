@@ -5,13 +5,21 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::Side;
 #[cfg(doc)]
 use super::super::action::Action;
-use super::super::action::{DataEnd, End, NOT_OPENED};
+use super::super::action::{DataEnd, End, NOT_OPENED, NoData};
 use super::super::addr::{EprtArgument, PortArgument};
 use super::Session;
 use super::expected::{Data, Expected, Extent, Parked};
 
-/// What a client hears for whom nobody can listen: neither PORT nor PASV may be answered with a 4xx (RFC 959 §5.4).
-const NO_PORT: &[u8] = b"500 No data connection is to be had now; try again.\r\n";
+/// What a client hears for whom nobody listens because each port is taken. RFC 959 §5.4 has no 4xx for PORT and PASV,
+/// servers have: it is the code by which a client knows that another time may do (docs/conformance.md).
+const NO_PORT: &[u8] = b"425 Every port for data connections is taken; try again.\r\n";
+
+/// The same, if it is for another reason.
+const NO_DATA: &[u8] = b"500 No data connection is to be had now; try again.\r\n";
+
+/// What a client hears who should be told another address than it has dialled, and nobody knows that one now.
+const NO_ADDRESS: &[u8] =
+    b"500 The address for passive mode is not known now; use EPSV or PORT.\r\n";
 
 impl Session {
     /// Answers [`Action::Prepare`]: somebody listens at `at`, on an address that the dialling peer can reach.
@@ -33,6 +41,10 @@ impl Session {
                 self.data = Data::READY;
                 self.flowing = false;
                 let line = match (asked, at) {
+                    (Extent::Pasv, SocketAddr::V4(at)) if at.ip().is_unspecified() => {
+                        self.discard();
+                        return self.answer(NO_ADDRESS);
+                    }
                     (Extent::Pasv, SocketAddr::V4(at)) => {
                         format!("227 Entering Passive Mode ({})\r\n", PortArgument(at))
                     }
@@ -50,13 +62,17 @@ impl Session {
     }
 
     /// Answers [`Action::Prepare`]: nobody can.
-    pub fn unprepared(&mut self) {
+    pub fn unprepared(&mut self, why: NoData) {
+        let reply = match why {
+            NoData::Ports => NO_PORT,
+            NoData::Other => NO_DATA,
+        };
         match self.parked.take() {
             Some(Parked::Active { .. }) => {
-                self.own(NO_PORT);
+                self.own(reply);
             }
             Some(Parked::Passive { .. }) => {
-                self.answer(NO_PORT);
+                self.answer(reply);
             }
             other => self.parked = other,
         }

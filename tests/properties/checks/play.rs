@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ftp_proxy::ftp::{Action, DataEnd, DataPlan, Note, Session, Side};
+use ftp_proxy::ftp::{Action, DataEnd, DataPlan, NoData, Note, Session, Side};
 
 use super::honest::Honest;
 use super::script::{Script, Step};
@@ -222,7 +222,7 @@ impl<'a> Play<'a> {
 
     fn prepare(&mut self, plan: &DataPlan) {
         if std::mem::take(&mut self.no_port) {
-            return self.session.unprepared();
+            return self.session.unprepared(NoData::Other);
         }
         let toward = match plan {
             DataPlan::Active { .. } => self.script.server,

@@ -1,6 +1,6 @@
 //! The plainest of talks: a server that says the same to every line, and nobody who could stand in for data.
 
-use ftp_proxy::ftp::{Action, DataPlan, Session, Side, Terms};
+use ftp_proxy::ftp::{Action, DataPlan, NoData, Session, Side, Terms};
 
 use super::script::{CLIENT, SERVER};
 
@@ -47,7 +47,7 @@ impl Talk {
                 }
                 Action::Prepare(plan) => {
                     self.plans.push(plan);
-                    session.unprepared();
+                    session.unprepared(NoData::Other);
                 }
                 _ => {}
             }
