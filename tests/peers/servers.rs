@@ -162,7 +162,7 @@ impl fmt::Display for Server {
     }
 }
 
-fn vsftpd_conf() -> String {
+pub fn vsftpd_conf() -> String {
     format!(
         "listen_ipv6=YES\nbackground=NO\nanonymous_enable=YES\nanon_root={SERVED}\nlocal_enable=YES\n\
          local_root={SERVED}\nchroot_local_user=YES\nwrite_enable=YES\npam_service_name=other\n\

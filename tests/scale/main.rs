@@ -1,0 +1,121 @@
+//! Gateways behind the balancers that people run, with the configurations of `docs/scale-out.md`: sessions on both, and one
+//! gateway lost in their middle. `tests/setup/peers` fetches the programs; without them, or without root, every trial is
+//! ignored and says so.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[allow(dead_code, reason = "written for tests/datapath, which uses all of it")]
+#[path = "../datapath/gateway.rs"]
+mod gateway;
+#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
+#[path = "../peers/net.rs"]
+mod net;
+#[allow(dead_code, reason = "written for tests/datapath, which uses all of it")]
+#[path = "../datapath/processes.rs"]
+mod processes;
+#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
+#[path = "../peers/servers.rs"]
+mod servers;
+#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
+#[path = "../peers/world.rs"]
+mod world;
+
+mod balance;
+mod client;
+mod document;
+mod scene;
+
+use std::io::Write;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use net::Family;
+
+/// What is told of the log when a claim does not hold: its end, in lines.
+const LOG_LINES: usize = 100;
+
+/// A claim, and what shows it.
+type Claim<F> = (&'static str, F);
+
+/// Functions as claims, under their own names.
+macro_rules! claims {
+    ($type:ty; $($room:ident :: $claim:ident),+ $(,)?) => { [$((stringify!($claim), $room::$claim as $type)),+] };
+}
+
+/// In both families; the slow ones first, so that the others run meanwhile.
+const IN_BOTH: [Claim<fn(Family)>; 4] = claims![
+    fn(Family);
+    balance::behind_haproxy_a_lost_gateway_ends_only_its_sessions,
+    balance::behind_haproxy_gateways_are_restarted_one_by_one_and_no_session_ends,
+    balance::behind_nftables_a_lost_gateway_ends_only_its_sessions,
+    balance::behind_haproxy_without_its_header_active_data_is_refused,
+];
+
+/// Where no family matters.
+const ONCE: [Claim<fn()>; 4] = claims![
+    fn();
+    balance::a_health_check_is_a_short_session_in_the_log,
+    document::every_haproxy_configuration_of_the_document_is_valid,
+    document::every_nftables_file_of_the_document_is_valid,
+    document::every_keepalived_configuration_of_the_document_is_valid,
+];
+
+fn main() -> std::io::Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    let hindrance = world::hindrance()
+        .or_else(world::lacks_peers)
+        .or_else(document::hindrance)
+        .or_else(gateway::hindrance);
+    if !arguments.list && !world::is_inside() {
+        match &hindrance {
+            None => return world::enter(),
+            Some(why) => writeln!(
+                std::io::stderr(),
+                "tests/scale: every trial is ignored: {why}"
+            )?,
+        }
+    }
+    if world::is_inside() {
+        world::keep_log()?;
+        gateway::install()?;
+        client::serve_the_file()?;
+    }
+    // They wait for one another more than they compute.
+    arguments.test_threads.get_or_insert(4);
+    let trials = trials()
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(hindrance.is_some()));
+    Ok(libtest_mimic::run(&arguments, trials.collect()).exit_code())
+}
+
+fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (name, claim) in IN_BOTH {
+        for family in [Family::V4, Family::V6] {
+            let show = move || told(|| claim(family));
+            trials.push(Trial::test(format!("{family}/{name}"), show));
+        }
+    }
+    for (name, claim) in ONCE {
+        trials.push(Trial::test(name, move || told(claim)));
+    }
+    trials
+}
+
+/// A claim that does not hold is told with what was logged meanwhile, by other trials too.
+fn told(show: impl FnOnce()) -> Result<(), Failed> {
+    let position = world::log_position();
+    panic::catch_unwind(AssertUnwindSafe(show)).map_err(|_| {
+        let logged = world::logged_since(position);
+        let end = &logged[logged.len().saturating_sub(LOG_LINES)..];
+        format!("see the panic above; the log:\n{}", end.join("\n")).into()
+    })
+}

@@ -1,0 +1,266 @@
+//! The machines of `docs/scale-out.md`, with its addresses and its command lines:
+//!
+//! ```text
+//! client ── balancer ──┬── gateway 1 ──┬── server
+//!                      └── gateway 2 ──┘
+//! ```
+
+use std::fs::{self, File};
+use std::net::{IpAddr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::sys::signal::Signal;
+
+use crate::common::eventually;
+use crate::document::{self, file};
+use crate::gateway::PROXY;
+use crate::net::{Family, Namespace, feed, wait_for_listeners};
+use crate::processes::{self, Process};
+use crate::servers;
+use crate::world::ROOM;
+
+/// One balancer, two gateways, and who is on both sides of them.
+pub struct Scene {
+    number: usize,
+    pub family: Family,
+    pub clients: Namespace,
+    pub balancer: Namespace,
+    pub gateways: [Gateway; 2],
+    daemons: Vec<Child>,
+}
+
+/// A gateway and its listening proxy.
+pub struct Gateway {
+    pub machine: Namespace,
+    proxy: Mutex<Child>,
+    line: Vec<String>,
+}
+
+impl Scene {
+    /// Everything but the balancer's work. The gateways are started by the document's lines that hold `words`.
+    #[track_caller]
+    pub fn new(family: Family, words: &[&str]) -> Scene {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let machine = |name| Namespace::new(&format!("{name}-{number}")).unwrap();
+        let (clients, balancer, server) =
+            (machine("clients"), machine("balancer"), machine("server"));
+        let gateways = [machine("gateway1"), machine("gateway2")];
+        wire(&clients, &balancer, &gateways, &server);
+        let conf = file(&format!("scale-{number}.vsftpd"), &servers::vsftpd_conf());
+        let mut daemons = Vec::new();
+        let mut vsftpd = server.command("vsftpd");
+        daemons.push(start(vsftpd.arg(conf), 21, 1));
+        let gateways = gateways.map(|machine| {
+            let own = format!("10.0.1.{}:2121", 20 + Gateway::number_of(&machine));
+            let line = document::proxy_line(&[words, &[own.as_str()]].concat());
+            let proxy = serve(&machine, &line);
+            Gateway {
+                machine,
+                proxy: Mutex::new(proxy),
+                line,
+            }
+        });
+        Scene {
+            number,
+            family,
+            clients,
+            balancer,
+            gateways,
+            daemons,
+        }
+    }
+
+    /// With the document's HAProxy of this name in front.
+    #[track_caller]
+    pub fn behind_haproxy(family: Family, name: &str, words: &[&str]) -> Scene {
+        let mut scene = Scene::new(family, words);
+        let path = scene.file("haproxy", &document::block("haproxy", name));
+        let mut haproxy = scene.balancer.command("haproxy");
+        scene
+            .daemons
+            .push(start(haproxy.args(["-db", "-f", &path]), 21, 2));
+        scene
+    }
+
+    /// With the document's nftables in front.
+    #[track_caller]
+    pub fn behind_nftables(family: Family, words: &[&str]) -> Scene {
+        let scene = Scene::new(family, words);
+        scene.load("/etc/nftables-ftp-balance.conf");
+        scene
+    }
+
+    /// Gives nft(8) the document's block of this name on the balancer.
+    #[track_caller]
+    pub fn load(&self, name: &str) {
+        let rules = document::block("nft", name);
+        feed(self.balancer.command("nft").args(["-f", "-"]), &rules).unwrap();
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        file(&format!("scale-{}.{name}", self.number), content)
+    }
+
+    /// The client's own address.
+    pub fn client(&self) -> IpAddr {
+        self.either("198.51.100.2", "2001:db8:2::2")
+    }
+
+    /// The address that is published.
+    pub fn public(&self) -> IpAddr {
+        self.either("192.0.2.10", "2001:db8::10")
+    }
+
+    /// Where clients go.
+    pub fn door(&self) -> SocketAddr {
+        SocketAddr::new(self.public(), 21)
+    }
+
+    fn either(&self, v4: &str, v6: &str) -> IpAddr {
+        let text = match self.family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        };
+        text.parse().unwrap()
+    }
+}
+
+impl Gateway {
+    fn number_of(machine: &Namespace) -> u8 {
+        if machine.name().starts_with("gateway1") {
+            1
+        } else {
+            2
+        }
+    }
+
+    /// Every process of the proxy: the one that listens, and its sessions.
+    pub fn processes(&self) -> Vec<Process> {
+        let all = processes::all().into_iter();
+        all.filter(|one| one.lives() && one.is_on(&self.machine))
+            .collect()
+    }
+
+    /// The proxy that listens.
+    fn listener(&self) -> Process {
+        Process(self.proxy.lock().unwrap().id())
+    }
+
+    /// Every process is gone from one moment to the next.
+    #[track_caller]
+    pub fn is_killed(&self) {
+        for process in self.processes() {
+            process.gets(Signal::SIGKILL);
+        }
+        eventually("the gateway's processes are gone", || {
+            self.processes().is_empty().then_some(())
+        });
+    }
+
+    /// The machine is heard of no more.
+    #[track_caller]
+    pub fn vanishes(&self) {
+        self.machine
+            .ip("link set eth0 down\nlink set eth1 down\n")
+            .unwrap();
+    }
+
+    /// Takes no more clients, and keeps those that it has.
+    #[track_caller]
+    pub fn is_drained(&self) {
+        let proxy = self.listener();
+        proxy.gets(Signal::SIGHUP);
+        eventually("the gateway listens no more", || {
+            let table = fs::read_to_string(format!("/proc/{}/net/tcp", proxy.0)).unwrap();
+            let door = format!(":{:04X}", 2121);
+            let listens = table.lines().any(|line| {
+                let fields: Vec<_> = line.split_whitespace().collect();
+                fields[1].ends_with(&door) && fields[3] == "0A"
+            });
+            (!listens).then_some(())
+        });
+    }
+
+    /// The next proxy beside one that still has sessions.
+    #[track_caller]
+    pub fn is_started_anew(&self) -> Child {
+        let next = serve(&self.machine, &self.line);
+        std::mem::replace(&mut self.proxy.lock().unwrap(), next)
+    }
+}
+
+#[track_caller]
+fn serve(machine: &Namespace, line: &[String]) -> Child {
+    let mut proxy = machine.command(PROXY);
+    start(proxy.args(line).args(["-V", "-D", "1"]), 2121, 2)
+}
+
+/// Starts it, and waits until `count` sockets listen on `port`. It ends with the namespaces.
+#[track_caller]
+fn start(command: &mut Command, port: u16, count: usize) -> Child {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let path = format!("{ROOM}/log/scale-{number}.output");
+    let output = File::create(&path).unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .spawn()
+        .unwrap();
+    if let Err(why) = wait_for_listeners(&mut child, port, count) {
+        let said = fs::read_to_string(&path).unwrap_or_default();
+        panic!("{command:?}: {why}\n{said}");
+    }
+    child
+}
+
+fn wire(clients: &Namespace, balancer: &Namespace, gateways: &[Namespace; 2], server: &Namespace) {
+    let pair = |one: &str, here: &Namespace, other: &str, there: &Namespace| {
+        format!(
+            "link add {one} netns {} type veth peer name {other} netns {}\n",
+            here.name(),
+            there.name()
+        )
+    };
+    let [one, two] = gateways;
+    let links = pair("eth0", balancer, "eth0", clients)
+        + &pair("in1", balancer, "eth0", one)
+        + &pair("in2", balancer, "eth0", two)
+        + &pair("in1", server, "eth1", one)
+        + &pair("in2", server, "eth1", two);
+    feed(Command::new("ip").args(["-batch", "-"]), &links).unwrap();
+    let inside = "link add eth1 type bridge\nlink set in1 master eth1 up\nlink set in2 master eth1 up\n\
+                  link set eth1 up\n";
+    balancer
+        .ip(&(inside.to_owned()
+            + "address add 10.0.1.1/24 dev eth1\naddress add fd00:1::1/64 dev eth1 nodad\n\
+               link set eth0 up\naddress add 192.0.2.10/24 dev eth0\n\
+               address add 2001:db8::10/64 dev eth0 nodad\n\
+               route add 198.51.100.0/24 dev eth0\nroute add 2001:db8:2::/64 dev eth0\n"))
+        .unwrap();
+    balancer
+        .sh("echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
+        .unwrap();
+    clients
+        .ip("link set eth0 up\naddress add 198.51.100.2/24 dev eth0\n\
+             address add 2001:db8:2::2/64 dev eth0 nodad\n\
+             route add default dev eth0\nroute add ::/0 dev eth0\n")
+        .unwrap();
+    server
+        .ip(&(inside.to_owned() + "address add 10.0.2.80/24 dev eth1\n"))
+        .unwrap();
+    for (number, gateway) in (1..).zip(gateways) {
+        gateway
+            .ip(&format!(
+                "link set eth0 up\naddress add 10.0.1.2{number}/24 dev eth0\n\
+                 address add fd00:1::2{number}/64 dev eth0 nodad\n\
+                 link set eth1 up\naddress add 10.0.2.2{number}/24 dev eth1\n\
+                 route add default via 10.0.1.1\nroute add default via fd00:1::1\n"
+            ))
+            .unwrap();
+    }
+}
