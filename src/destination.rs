@@ -5,9 +5,10 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
 
 use crate::endpoint::{Host, HostPort};
-use crate::net::{CONNECT_TIMEOUT, LocalAddresses, canonical, dial};
+use crate::net::{LocalAddresses, canonical, dial};
 use crate::resolver::Resolver;
 
 /// Why a server is not dialled, or not reached. `Display` is for the log.
@@ -106,7 +107,8 @@ impl Guard {
         Ok(())
     }
 
-    /// Connects to the first of `addresses` that answers, from the address `from` if it is of that family.
+    /// Connects to the first of `addresses` that answers, from the address `from` if it is of that family. All of them
+    /// together have the time `patience`: each an equal part of what the ones before have left.
     ///
     /// # Errors
     /// What was wrong with the last one tried.
@@ -114,12 +116,16 @@ impl Guard {
         &self,
         addresses: &[SocketAddr],
         from: Option<IpAddr>,
+        patience: Duration,
     ) -> Result<TcpStream, Unreachable> {
+        let begun = now();
         let mut last = None;
-        for &to in addresses {
+        for (&to, to_come) in addresses.iter().zip((1..=addresses.len()).rev()) {
+            let left = patience.saturating_sub(begun.elapsed());
+            let share = left / u32::try_from(to_come).unwrap_or(u32::MAX);
             let from = from.filter(|from| from.is_ipv4() == to.is_ipv4());
             let attempt = self.check(to).and_then(|()| {
-                dial(to, from, CONNECT_TIMEOUT).map_err(|error| Unreachable::Silent(to, error))
+                dial(to, from, share).map_err(|error| Unreachable::Silent(to, error))
             });
             match attempt {
                 Ok(server) => return Ok(server),
@@ -128,4 +134,12 @@ impl Guard {
         }
         Err(last.unwrap_or(Unreachable::Forbidden(self.proxy))) // no addresses at all: resolve() forbids it
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a dial waits for itself, outside of any turn"
+)]
+fn now() -> Instant {
+    Instant::now()
 }

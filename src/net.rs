@@ -19,9 +19,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::endpoint::PortRange;
 use crate::error::Error;
 
-/// How long a server may take to accept a connection.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How long a client may take to notice that we have closed, in milliseconds a step and in steps.
 const FAREWELL: (u16, usize) = (500, 4);
 

@@ -25,6 +25,9 @@ use socket2::{Domain, Socket, Type};
 /// Nobody may come meanwhile.
 const MOMENT: Duration = Duration::from_millis(300);
 
+/// For a dial; nobody here is silent.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 #[test]
 fn a_bounce_reaches_nobody() {
     let victim = Listener::at(STRANGER);
@@ -153,7 +156,7 @@ fn each_address_of_a_server_is_judged_before_it_is_dialled() {
         "[::]:21".parse().unwrap(),
         "224.0.0.1:21".parse().unwrap(),
     ] {
-        let refused = guard.dial(&[forbidden], None).unwrap_err();
+        let refused = guard.dial(&[forbidden], None, PATIENCE).unwrap_err();
         assert!(
             matches!(refused, Unreachable::Forbidden(_) | Unreachable::Loop(_)),
             "{forbidden}: {refused}"
@@ -165,7 +168,7 @@ fn each_address_of_a_server_is_judged_before_it_is_dialled() {
         ..guard
     };
     of_this_machine
-        .dial(&[proxy.address(), inside.address()], None)
+        .dial(&[proxy.address(), inside.address()], None, PATIENCE)
         .unwrap();
     assert!(inside.is_called(MOMENT) && !proxy.is_called(MOMENT));
 }

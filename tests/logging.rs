@@ -12,83 +12,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::address::{CLIENT, SERVER, STRANGER, address_in, numbers};
-use common::fake::{Control, Listener, dial, nowhere, read_all, reset, send_all};
+use common::address::{SERVER, STRANGER, address_in};
+use common::fake::{dial, nowhere, read_all, reset, send_all};
 use common::listening::Listening;
-
-/// One session of a listening proxy.
-struct Logged {
-    log: Listening,
-    client: Control,
-    server: Control,
-}
-
-impl Logged {
-    #[track_caller]
-    fn begin(options: &[&str]) -> Self {
-        Logged::by(Listening::begin, options)
-    }
-
-    #[track_caller]
-    fn by(listening: impl FnOnce(&[&str]) -> Listening, options: &[&str]) -> Self {
-        let there = Listener::at(SERVER);
-        let address = there.address().to_string();
-        let options: Vec<&str> = [&["-R", address.as_str()], options].concat();
-        let log = listening(&options);
-        let mut client = log.client();
-        let mut server = Control::over(there.accepts(), "server");
-        server.says("220 ready");
-        client.hears("220 ready");
-        Logged {
-            log,
-            client,
-            server,
-        }
-    }
-
-    #[track_caller]
-    fn exchange(&mut self, command: &str, reply: &str) {
-        self.client.says(command);
-        self.server.hears(command);
-        self.server.says(reply);
-        self.client.hears(reply);
-    }
-
-    /// PASV and a data connection: the client's end and the server's.
-    #[track_caller]
-    fn data(&mut self) -> (std::net::TcpStream, std::net::TcpStream) {
-        let listener = Listener::at(SERVER);
-        self.client.says("PASV");
-        self.server.hears("PASV");
-        self.server
-            .says(&format!("227 ok ({})", numbers(listener.address())));
-        let to = address_in(&self.client.hears_code("227 "));
-        (dial(CLIENT, to).unwrap(), listener.accepts())
-    }
-
-    /// A download: the bytes that a client gets.
-    #[track_caller]
-    fn downloads(&mut self, file: &[u8]) {
-        let (client, server) = self.data();
-        self.exchange("RETR a", "150 here");
-        send_all(&server, file);
-        assert_eq!(read_all(&client).unwrap(), file);
-        drop((client, server));
-        self.server.says("226 done");
-        self.client.hears("226 done");
-    }
-
-    /// Says goodbye; then all there is to log is logged.
-    #[track_caller]
-    fn quits(mut self) -> Vec<String> {
-        self.exchange("QUIT", "221 bye");
-        drop(self.server);
-        self.client.hears_end();
-        drop(self.client);
-        self.log.logs("session ended");
-        self.log.seen
-    }
-}
+use common::logged::Logged;
 
 #[test]
 fn the_life_of_a_session_is_logged() {

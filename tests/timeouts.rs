@@ -61,6 +61,71 @@ fn commands_keep_a_session_alive() {
     session.quits();
 }
 
+/// A part of a line is no sign of life, whoever drips it.
+#[test]
+fn a_line_that_never_ends_keeps_no_session_alive() {
+    for by_client in [true, false] {
+        let mut session = Session::begin(&["-t", "1"]);
+        let mut dripping = if by_client {
+            session.client.stream()
+        } else {
+            session.server.stream()
+        };
+        common::eventually("it is ended", || {
+            let _ = dripping.write_all(b"x"); // the reset that ends it
+            common::readable(session.client.stream(), STEP / 2).then_some(())
+        });
+        session.client.hears_code("421 ");
+    }
+}
+
+#[test]
+fn telnet_offers_keep_no_session_alive() {
+    let mut session = Session::begin(&["-t", "1"]);
+    let mut heard = Vec::new();
+    common::eventually("it is ended", || {
+        let _ = session.client.stream().write_all(b"\xff\xfd\x06"); // the reset that ends it
+        while common::readable(session.client.stream(), STEP / 2) {
+            let mut some = [0; 64];
+            match session.client.stream().read(&mut some) {
+                Ok(n @ 1..) => heard.extend_from_slice(&some[..n]),
+                _ => return Some(()),
+            }
+        }
+        None
+    });
+    let words: Vec<u8> = heard.into_iter().filter(u8::is_ascii).collect();
+    let words = String::from_utf8_lossy(&words);
+    assert!(words.contains("421 "), "{words}");
+    session.server.hears_end();
+}
+
+#[test]
+fn a_slow_reader_of_a_long_reply_keeps_its_session_alive() {
+    let mut session = Session::begin(&["-t", "4"]);
+    session.client.says("HELP");
+    session.server.hears("HELP");
+    // More than the sockets hold, so that some of it waits here; the server has said it all.
+    let line = format!("214-{}\r\n", "x".repeat(1000));
+    let writer = session.server.stream().try_clone().unwrap();
+    let (mut said, mut writer) = (0, writer);
+    writer.set_nonblocking(true).unwrap();
+    while common::writable(&writer, STEP * 3) {
+        said += writer
+            .write(&line.as_bytes()[said % line.len()..])
+            .unwrap_or(0);
+    }
+    let begun = now();
+    let mut heard = 0;
+    while !is_over(begun) {
+        std::thread::sleep(STEP);
+        let bytes = session.client.next_bytes(said / 100).unwrap();
+        assert!(!bytes.starts_with(b"421 "));
+        heard += bytes.len();
+    }
+    assert!(heard > 0 && heard < said, "{heard} of {said}");
+}
+
 #[test]
 fn a_download_keeps_a_session_alive() {
     let mut session = Session::begin(&["-t", "4"]);

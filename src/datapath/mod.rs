@@ -41,6 +41,13 @@ pub trait DataPath {
     /// Forgets the data connection. One in use is reset on both sides, so that neither takes it for whole.
     fn discard(&mut self, now: Instant);
 
+    /// Somebody is expected who has not come.
+    fn is_listening(&self) -> bool;
+
+    /// Ends the data connection, because nobody has come to it or nothing moves on it. One in use is reset on both sides;
+    /// a server that waits to be connected to is, so that it waits no longer. `None`: there was none.
+    fn give_up(&mut self, now: Instant) -> Option<DataEnd>;
+
     /// Adds what it waits for. Without `flow`, data for the client waits (it has not been told of the transfer).
     fn watch<'a>(&'a self, flow: bool, watch: &mut Watch<'a>);
 

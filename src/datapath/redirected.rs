@@ -67,6 +67,16 @@ impl DataPath for Redirected<'_> {
         self.granted.leave(now);
     }
 
+    fn is_listening(&self) -> bool {
+        self.relayed.is_listening()
+    }
+
+    fn give_up(&mut self, now: Instant) -> Option<DataEnd> {
+        let end = self.relayed.give_up(now);
+        self.granted.leave(now);
+        end
+    }
+
     fn watch<'w>(&'w self, flow: bool, watch: &mut Watch<'w>) {
         self.relayed.watch(flow, watch);
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
@@ -14,13 +14,15 @@ use crate::announce::Announced;
 use crate::broker::Broker;
 use crate::ftp::{DataEnd, DataPlan, Side};
 use crate::log::Log;
-use crate::net::{self, CONNECT_TIMEOUT, SourcePort, with_port};
+use crate::net::{self, SourcePort, with_port};
 
 /// The plain relay: works without any right over the packet filter.
 pub struct Relayed<'a> {
     legs: Legs,
     /// Who makes sockets from port 20 for us, if somebody does.
     lender: Option<Broker>,
+    /// How long the far end may take to accept.
+    connect: Duration,
     state: State,
     totals: Totals,
     log: &'a Log,
@@ -40,6 +42,11 @@ enum State {
         deadline: Instant,
     },
     Carrying(Carriage),
+    /// Nobody came. The server, which waits for us, is connected to only to learn that.
+    Telling {
+        server: Socket,
+        deadline: Instant,
+    },
 }
 
 /// Both sockets of a data connection, and the two directions between them.
@@ -55,10 +62,11 @@ struct Carriage {
 impl<'a> Relayed<'a> {
     /// Nothing is opened yet.
     #[must_use]
-    pub fn new(legs: Legs, lender: Option<Broker>, log: &'a Log) -> Self {
+    pub fn new(legs: Legs, lender: Option<Broker>, connect: Duration, log: &'a Log) -> Self {
         Relayed {
             legs,
             lender,
+            connect,
             state: State::Idle,
             totals: Totals::default(),
             log,
@@ -92,7 +100,7 @@ impl<'a> Relayed<'a> {
                     came,
                     dialled,
                     plan,
-                    deadline: now + CONNECT_TIMEOUT,
+                    deadline: now + self.connect,
                 };
                 None
             }
@@ -208,6 +216,23 @@ impl<'a> Relayed<'a> {
         Some(self.cannot_open(&[&came, &dialled], plan, &error))
     }
 
+    /// Nobody came: the server of a passive connection is told so by a reset, without which it would wait on.
+    fn tell_server(&mut self, plan: DataPlan, now: Instant) -> DataEnd {
+        match plan {
+            DataPlan::Active { .. } => DataEnd::Unopened,
+            DataPlan::Passive { .. } => {
+                // If it cannot be told it waits, and hears nothing from the client meanwhile.
+                if let Ok(server) = self.dial(plan) {
+                    self.state = State::Telling {
+                        server,
+                        deadline: now + self.connect,
+                    };
+                }
+                DataEnd::ClientUnreachable
+            }
+        }
+    }
+
     fn carry(&mut self, flow: bool, now: Instant, ends: &mut Vec<DataEnd>) -> bool {
         let State::Carrying(carriage) = &mut self.state else {
             return false;
@@ -297,9 +322,35 @@ impl DataPath for Relayed<'_> {
                 net::reset(came);
                 net::reset(dialled);
             }
-            State::Idle | State::Listening { .. } => {}
+            State::Idle | State::Listening { .. } | State::Telling { .. } => {}
         }
         self.state = State::Idle;
+    }
+
+    fn is_listening(&self) -> bool {
+        matches!(self.state, State::Listening { .. })
+    }
+
+    fn give_up(&mut self, now: Instant) -> Option<DataEnd> {
+        match &self.state {
+            State::Idle | State::Telling { .. } => None,
+            State::Listening { arrivals, plan } => {
+                let plan = *plan;
+                if let Ok(at) = arrivals.at() {
+                    self.log.info(format_args!(
+                        "nobody came for the data connection at {at} in time"
+                    ));
+                }
+                self.state = State::Idle;
+                Some(self.tell_server(plan, now))
+            }
+            State::Dialling { .. } => self.give_up_dialling(),
+            State::Carrying(carriage) => {
+                carriage.reset_unfinished();
+                self.conclude(now, "stalled");
+                Some(DataEnd::Broken)
+            }
+        }
     }
 
     fn watch<'a>(&'a self, flow: bool, watch: &mut Watch<'a>) {
@@ -312,6 +363,9 @@ impl DataPath for Relayed<'_> {
                     DataPlan::Passive { .. } => Side::Server,
                 };
                 watch.add(Source::Data(side), dialled.as_fd(), false, true);
+            }
+            State::Telling { server, .. } => {
+                watch.add(Source::Data(Side::Server), server.as_fd(), false, true);
             }
             State::Carrying(c) => {
                 let (to_client, to_server) = (&c.to_client, &c.to_server);
@@ -345,6 +399,11 @@ impl DataPath for Relayed<'_> {
                 ends.extend(self.give_up_dialling());
                 false
             }
+            State::Telling { server, deadline } if data || *deadline <= now => {
+                net::reset(server);
+                self.state = State::Idle;
+                false
+            }
             State::Carrying(_) if data => self.carry(flow, now, ends),
             _ => false,
         }
@@ -352,7 +411,7 @@ impl DataPath for Relayed<'_> {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Dialling { deadline, .. } => Some(*deadline),
+            State::Dialling { deadline, .. } | State::Telling { deadline, .. } => Some(*deadline),
             _ => None,
         }
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Side;
+use super::line::MAX_LINE;
+use super::session::MAX_OUTSTANDING;
 use crate::endpoint::HostPort;
 use crate::permit::Permit;
 
@@ -22,6 +24,10 @@ pub struct Terms {
     pub any_port: bool,
     /// `--deny-command`, `--no-epsv`.
     pub permit: Permit,
+    /// `--max-line`: longest line of either side, in bytes with its line end.
+    pub max_line: usize,
+    /// `--max-outstanding`: commands that may wait for their answers before no more are taken.
+    pub max_outstanding: usize,
 }
 
 impl Terms {
@@ -35,6 +41,8 @@ impl Terms {
             nat_mode: false,
             any_port: false,
             permit: Permit::default(),
+            max_line: MAX_LINE,
+            max_outstanding: MAX_OUTSTANDING,
         }
     }
 }
@@ -112,6 +120,10 @@ pub enum Note {
     Refused(&'static str, Vec<u8>),
     /// The server's 227 named another host than itself; its own address is used.
     ForeignPassive(IpAddr),
+    /// The server's line is longer than so many bytes, which the terms allow.
+    LongLine(usize),
+    /// So many commands wait for their answers that no more are taken for now; said once.
+    Crowded(usize),
     /// The server's answer to PASV or EPSV was of no use.
     BadPassive(Vec<u8>),
 }

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-/// Longest control line that is taken, in bytes, line end included. RFC 959 sets no bound; the ancestors' was 512,
-/// too short for the paths of today (docs/ancestors.md, D19).
+/// Longest control line that is taken unless the terms say otherwise, in bytes, line end included. RFC 959 sets no
+/// bound; the ancestors' was 512, too short for the paths of today (docs/ancestors.md, D19).
 pub const MAX_LINE: usize = 4096;
 
 /// One line.
@@ -12,7 +12,7 @@ pub const MAX_LINE: usize = 4096;
 pub(super) struct Line {
     /// The bytes with their line end, or nothing of a line that was too long.
     pub(super) bytes: Vec<u8>,
-    /// The line was longer than [`MAX_LINE`], and was dropped up to its LF.
+    /// The line was longer than the bound, and was dropped up to its LF.
     pub(super) too_long: bool,
     /// A Telnet Synch came before the line's end.
     pub(super) synch: bool,
@@ -22,8 +22,10 @@ pub(super) struct Line {
 ///
 /// Holds at most one unfinished line and the lines of what was last pushed: who pushes must stop while
 /// [`Lines::is_empty`] is false.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lines {
+    /// Longest line, in bytes.
+    max: usize,
     partial: Vec<u8>,
     too_long: bool,
     synch: bool,
@@ -31,8 +33,18 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    pub(super) fn of_at_most(max: usize) -> Self {
+        Lines {
+            max,
+            partial: Vec::new(),
+            too_long: false,
+            synch: false,
+            whole: VecDeque::new(),
+        }
+    }
+
     pub(super) fn push(&mut self, byte: u8) {
-        if self.partial.len() < MAX_LINE {
+        if self.partial.len() < self.max {
             self.partial.push(byte);
         } else {
             self.too_long = true;
@@ -78,7 +90,7 @@ impl Lines {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Lines::default();
+        *self = Lines::of_at_most(self.max);
     }
 
     /// What came after the last LF; for the end of the stream.
@@ -101,7 +113,7 @@ mod tests {
     use super::*;
 
     fn lines(input: &[u8]) -> Vec<(Vec<u8>, bool)> {
-        let mut lines = Lines::default();
+        let mut lines = Lines::of_at_most(MAX_LINE);
         input.iter().for_each(|&b| lines.push(b));
         std::iter::from_fn(|| lines.pop())
             .map(|l| (l.bytes, l.too_long))
@@ -131,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_takes_no_more_memory_than_the_bound() {
-        let mut lines = Lines::default();
+        let mut lines = Lines::of_at_most(MAX_LINE);
         (0..10 * MAX_LINE).for_each(|_| lines.push(b'x'));
         assert!(lines.overflowing());
         assert_eq!(lines.take_rest().len(), MAX_LINE);

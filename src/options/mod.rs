@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod announce;
+mod bounds;
 mod data;
 mod given;
 mod permits;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::endpoint::{HostPort, PortRange};
 use crate::permit::Permit;
 pub use announce::AnnounceOptions;
+pub use bounds::Bounds;
 pub use data::{DataPath, LogRules, RuleOptions};
 use given::Given;
 use table::dashed;
@@ -102,6 +104,8 @@ pub struct Options {
     pub names: bool,
     /// `-t`: longest silence; `None` is for ever.
     pub timeout: Option<Duration>,
+    /// What a session may take of memory and time.
+    pub bounds: Bounds,
     /// `-V`: commands and replies are logged.
     pub verbose: bool,
     /// `-w`: hosts_access(3) decides.
@@ -178,10 +182,8 @@ where
         nat_mode: given.flag("n"),
         permit: permits::permit(&given)?,
         names: given.flag("r"),
-        timeout: given
-            .number("t", 0, MAX_TIMEOUT)?
-            .filter(|seconds| *seconds != 0)
-            .map(Duration::from_secs),
+        timeout: bounds::seconds(&given, "t", None)?,
+        bounds: bounds::bounds(&given)?,
         verbose: given.flag("V"),
         libwrap: given.flag("w"),
         listen: listen(&given)?,
@@ -316,6 +318,7 @@ mod tests {
                 permit: Permit::default(),
                 names: false,
                 timeout: None,
+                bounds: Bounds::default(),
                 verbose: false,
                 libwrap: false,
                 listen: Vec::new(),

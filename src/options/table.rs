@@ -38,6 +38,11 @@ pub const TABLE: &[Opt] = &[
     letter("V", "", "log commands and replies"),
     letter("w", "", "obey hosts.allow and hosts.deny"),
     long(
+        "accept-timeout",
+        "seconds",
+        "wait so long for a data connection (60)",
+    ),
+    long(
         "advertise-port-offset",
         "number",
         "clients are told ports so much higher",
@@ -46,6 +51,11 @@ pub const TABLE: &[Opt] = &[
         "anchor",
         "name",
         "with pf: where rules are loaded (ftp-proxy)",
+    ),
+    long(
+        "connect-timeout",
+        "seconds",
+        "connect within this time (30)",
     ),
     long(
         "data-path",
@@ -78,9 +88,25 @@ pub const TABLE: &[Opt] = &[
         "with --listen: log to standard error, not to syslog",
     ),
     long(
+        "login-timeout",
+        "seconds",
+        "end sessions without a login (300)",
+    ),
+    long(
         "masquerade",
         "host[,class]",
         "clients are told this for passive data",
+    ),
+    long("max-line", "bytes", "longest control line (4096)"),
+    long(
+        "max-outstanding",
+        "number",
+        "commands that may wait for answers (64)",
+    ),
+    long(
+        "max-queue",
+        "bytes",
+        "bytes that may wait for a side (65536)",
     ),
     long(
         "max-sessions",
@@ -96,6 +122,11 @@ pub const TABLE: &[Opt] = &[
     long("no-epsv", "", "refuse EPSV"),
     long("queue", "name", "with pf: queue of data connections"),
     long("rewrite-source-port", "", "active data comes from port 20"),
+    long(
+        "stall-timeout",
+        "seconds",
+        "cut data that stands still so long (600)",
+    ),
     long(
         "strict-ports",
         "",

@@ -20,7 +20,7 @@ use crate::nat::Redirected;
 use crate::net::{self, LocalAddresses, SourcePort, with_port};
 use crate::options::{self, Destination};
 use crate::privs::{Dropped, Root};
-use crate::relay::{Control, Dialled, Relay, Summary};
+use crate::relay::{Control, Dialled, Limits, Relay, Summary};
 use crate::resolver::{self, Resolver};
 use crate::signals::Signals;
 
@@ -244,12 +244,15 @@ impl Proxy<'_> {
                 return Err(turn_away(&client, fault(error)));
             }
         }
+        let bounds = &self.options.bounds;
         let terms = Terms {
             epsv,
             anonymous_only: self.options.anonymous_only,
             nat_mode: self.options.nat_mode,
             any_port: self.options.destination == Destination::Forward { any_port: true },
             permit: self.options.permit.clone(),
+            max_line: bounds.line,
+            max_outstanding: bounds.outstanding,
             ..Terms::of(ends.client.ip())
         };
         let session = Session::new(terms, server.as_ref().map(|(_, address)| *address));
@@ -261,7 +264,13 @@ impl Proxy<'_> {
             server,
             data,
             dial: &mut |name, data| self.dial_named(&destined, resolver.as_ref(), name, data),
-            idle: self.options.timeout,
+            limits: Limits {
+                queue: bounds.queue,
+                idle: self.options.timeout,
+                login: bounds.login,
+                accept: bounds.accept,
+                stall: bounds.stall,
+            },
             signals,
             log: self.log,
         };
@@ -277,6 +286,7 @@ impl Proxy<'_> {
         dialled: IpAddr,
         broker: Option<Broker>,
     ) -> (Box<dyn DataPath + '_>, bool) {
+        let connect = self.options.bounds.connect;
         let one_family = legs.client.is_ipv4() == legs.server.is_ipv4();
         match (self.choice.path, broker) {
             (options::DataPath::Kernel, Some(broker)) if one_family => {
@@ -286,7 +296,7 @@ impl Proxy<'_> {
                 legs.announced.address = Told::Instead(dialled);
                 // The broker grants no port outside the range.
                 legs.strict_ports = true;
-                let relayed = Relayed::new(legs, None, self.log);
+                let relayed = Relayed::new(legs, None, connect, self.log);
                 let redirected = datapath::Redirected::new(relayed, broker, self.log);
                 (Box::new(redirected), true)
             }
@@ -298,7 +308,8 @@ impl Proxy<'_> {
                 }
                 let lender = broker.filter(|_| self.options.rewrite_source_port);
                 let epsv = legs.facing_client.ip() == dialled;
-                (Box::new(Relayed::new(legs, lender, self.log)), epsv)
+                let relayed = Relayed::new(legs, lender, connect, self.log);
+                (Box::new(relayed), epsv)
             }
         }
     }
@@ -340,9 +351,11 @@ impl Proxy<'_> {
 
     /// Connects to the server.
     fn dial(&self, destined: &Destined, servers: &[SocketAddr]) -> Result<Reached, Unreachable> {
-        let stream = destined
-            .guard
-            .dial(servers, self.options.source_to_server)?;
+        let stream = destined.guard.dial(
+            servers,
+            self.options.source_to_server,
+            self.options.bounds.connect,
+        )?;
         let (server, ours) =
             net::ends(&stream).map_err(|e| Unreachable::Silent(destined.guard.proxy, e))?;
         self.log

@@ -16,6 +16,10 @@ use crate::net;
 pub struct Control {
     stream: TcpStream,
     out: VecDeque<Piece>,
+    /// The peer would not take everything when it was last tried.
+    stuck: bool,
+    /// More has waited than may.
+    full: bool,
     /// Shut down writing when all is written.
     finishing: bool,
     /// Nothing can be written any more.
@@ -39,6 +43,8 @@ impl Control {
         Ok(Control {
             stream,
             out: VecDeque::new(),
+            stuck: false,
+            full: false,
             finishing: false,
             broken: false,
         })
@@ -72,6 +78,11 @@ impl Control {
         self.out.iter().map(|piece| piece.bytes.len()).sum()
     }
 
+    /// `true`, once, when `most` bytes wait.
+    pub(super) fn fills(&mut self, most: usize) -> bool {
+        !self.full && self.queued() >= most && !std::mem::replace(&mut self.full, true)
+    }
+
     pub(super) fn is_written(&self) -> bool {
         self.out.is_empty()
     }
@@ -94,8 +105,10 @@ impl Control {
         }
     }
 
-    /// Writes what the socket takes.
-    pub(super) fn write(&mut self) -> io::Result<()> {
+    /// Writes what the socket takes; `true` if it has taken something that had to wait for it.
+    pub(super) fn write(&mut self) -> io::Result<bool> {
+        let waited = std::mem::take(&mut self.stuck);
+        let mut taken = false;
         while let Some(piece) = self.out.front_mut() {
             let written = if piece.urgent {
                 // Should only a part go out, the rest is urgent again and ends at the same byte.
@@ -106,17 +119,21 @@ impl Control {
             match written {
                 Ok(n) if n < piece.bytes.len() => drop(piece.bytes.drain(..n)),
                 Ok(_) => drop(self.out.pop_front()),
-                Err(error) if is_passing(&error) => return Ok(()),
+                Err(error) if is_passing(&error) => {
+                    self.stuck = true;
+                    return Ok(waited && taken);
+                }
                 Err(error) => {
                     self.give_up();
                     return Err(error);
                 }
             }
+            taken = true;
         }
         if std::mem::take(&mut self.finishing) {
             let _ = self.stream.shutdown(Shutdown::Write); // gone already: it need not be told
         }
-        Ok(())
+        Ok(waited && taken)
     }
 
     /// Nothing more can be said to this peer.

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod clocks;
 mod control;
 
 use std::io;
@@ -10,29 +11,17 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
 
+pub use clocks::Limits;
 pub use control::Control;
+
+use clocks::Clocks;
 
 use crate::datapath::{DataPath, Ready, Source, Totals, Watch};
 use crate::endpoint::HostPort;
-use crate::ftp::{Action, DataEnd, End, Note, Session, Side};
+use crate::ftp::{Action, DataPlan, End, Note, Session, Side};
 use crate::log::{Log, escaped};
 use crate::privs::Dropped;
 use crate::signals::Signals;
-
-/// How long the server may take to speak of a data connection that failed, before the client hears of it from us.
-const VERDICT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a data connection may take to turn up after the server has called its transfer done.
-const LATE_DATA_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long commands wait behind an ABOR for its answer.
-const ABOR_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a session that is over may go without moving a byte while there are some left to write.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Bytes waiting for one side at which the other is no longer read.
-const QUEUE_MAX: usize = 64 * 1024;
 
 /// Bytes read from a control connection at once.
 const READ_MAX: usize = 4096;
@@ -59,8 +48,8 @@ pub struct Relay<'a> {
     pub data: Box<dyn DataPath + 'a>,
     /// Dials the server that the client names.
     pub dial: &'a mut dyn FnMut(&HostPort, &mut (dyn DataPath + 'a)) -> Dialled,
-    /// `-t`: the session ends when nothing moves for so long.
-    pub idle: Option<Duration>,
+    /// What it may take.
+    pub limits: Limits,
     /// The way to be told to stop.
     pub signals: &'a Signals,
     /// Where to write what happened.
@@ -78,16 +67,6 @@ pub struct Summary {
     pub time: Duration,
 }
 
-/// The moments at which something is due.
-struct Clocks {
-    now: Instant,
-    /// The last time that a byte moved.
-    active: Instant,
-    verdict: Option<Instant>,
-    late_data: Option<Instant>,
-    abor: Option<Instant>,
-}
-
 impl Relay<'_> {
     /// Carries the session to its end. `_` is the proof that root is gone.
     ///
@@ -95,20 +74,15 @@ impl Relay<'_> {
     /// poll(2) failed: the system is in trouble and the session lost.
     pub fn run(mut self, _: &Dropped) -> io::Result<Summary> {
         let began = now();
-        let mut clocks = Clocks {
-            now: began,
-            active: began,
-            verdict: None,
-            late_data: None,
-            abor: None,
-        };
+        let mut clocks = Clocks::start(began);
         let mut end = None;
         loop {
-            self.obey(&mut end, clocks.now);
+            self.obey(&mut end, &mut clocks);
             // What has just been said may have set a clock, and what a clock says is to be done at once.
             self.check(&mut clocks, end.is_some());
-            self.obey(&mut end, clocks.now);
-            let lost = self.write(Side::Client) | self.write(Side::Server);
+            self.obey(&mut end, &mut clocks);
+            let lost =
+                self.write(Side::Client, &mut clocks) | self.write(Side::Server, &mut clocks);
             if lost {
                 continue; // the session has something to say to that
             }
@@ -118,7 +92,7 @@ impl Relay<'_> {
             let ready = match self.wait(end.is_some(), &clocks) {
                 Ok(ready) => ready,
                 Err(error) => {
-                    self.abandon(clocks.now);
+                    self.abandon(&mut clocks);
                     return Err(error);
                 }
             };
@@ -135,33 +109,41 @@ impl Relay<'_> {
     }
 
     /// Says why, as far as that can be done without waiting.
-    fn abandon(&mut self, now: Instant) {
+    fn abandon(&mut self, clocks: &mut Clocks) {
         self.session.stop("The proxy is in trouble.");
-        self.obey(&mut None, now);
-        self.write(Side::Client);
-        self.data.discard(now);
+        self.obey(&mut None, clocks);
+        self.write(Side::Client, clocks);
+        self.data.discard(clocks.now);
         self.client.farewell();
     }
 
     /// Does what the session says.
-    fn obey(&mut self, end: &mut Option<End>, now: Instant) {
+    fn obey(&mut self, end: &mut Option<End>, clocks: &mut Clocks) {
+        let now = clocks.now;
         while let Some(action) = self.session.poll() {
             match action {
                 Action::Send(side, bytes) => self.tell(side, |c| c.send(bytes)),
                 Action::Urgent(side, bytes) => self.tell(side, |c| c.send_urgent(bytes)),
                 Action::Finish(side) => self.tell(side, Control::finish),
-                Action::Prepare(plan) => match self.data.prepare(&plan, now) {
-                    Ok(at) => self.session.prepared(at),
-                    Err(why) => {
-                        self.log
-                            .error(format_args!("cannot prepare a data connection: {why}"));
-                        self.session.unprepared(why.reason());
-                    }
-                },
+                Action::Prepare(plan) => {
+                    clocks.accept.restart();
+                    self.prepare(&plan, now);
+                }
                 Action::Discard => self.data.discard(now),
                 Action::Dial(server) => self.dial_server(&server),
                 Action::Note(note) => self.note(&note),
                 Action::End(why) => *end = Some(why),
+            }
+        }
+    }
+
+    fn prepare(&mut self, plan: &DataPlan, now: Instant) {
+        match self.data.prepare(plan, now) {
+            Ok(at) => self.session.prepared(at),
+            Err(why) => {
+                self.log
+                    .error(format_args!("cannot prepare a data connection: {why}"));
+                self.session.unprepared(why.reason());
             }
         }
     }
@@ -196,21 +178,10 @@ impl Relay<'_> {
         }
     }
 
-    /// The session is over; is there anything left to do for it?
-    fn is_done(&self, end: End, clocks: &Clocks) -> bool {
-        let written = self.client.is_written();
-        let by_server = matches!(end, End::Server | End::ServerLost);
-        // Without the server's 1xx nothing more may go to the client.
-        let begun = self.session.is_transferring() && self.session.data_may_flow();
-        let data = by_server && begun && self.data.is_connected();
-        let patience = clocks.now.saturating_duration_since(clocks.active) >= LINGER_TIMEOUT;
-        written && !data || patience
-    }
-
     fn wait(&self, over: bool, clocks: &Clocks) -> io::Result<Ready> {
         let mut watch = Watch::default();
         watch.add(Source::Signals, self.signals.fd(), true, false);
-        let room = |other: Option<&Control>| other.is_none_or(|c| c.queued() < QUEUE_MAX);
+        let room = |other: Option<&Control>| other.is_none_or(|c| c.queued() < self.limits.queue);
         let wants = |side| !over && self.session.wants_bytes(side);
         let reading = wants(Side::Client) && room(self.server.as_ref()) && room(Some(&self.client));
         self.client.watch(Side::Client, reading, &mut watch);
@@ -233,31 +204,6 @@ impl Relay<'_> {
         self.session.data_may_flow() && self.client.is_written()
     }
 
-    fn due(&self, over: bool, clocks: &Clocks) -> Option<Instant> {
-        let patience = if over {
-            Some(LINGER_TIMEOUT)
-        } else {
-            self.patience()
-        };
-        let all = [
-            patience.map(|patience| clocks.active + patience),
-            clocks.verdict,
-            clocks.late_data,
-            clocks.abor,
-            self.data.deadline(),
-        ];
-        all.into_iter().flatten().min()
-    }
-
-    /// How long nothing may move: `-t`, and less once nobody but the server could move anything.
-    fn patience(&self) -> Option<Duration> {
-        if self.session.data_moves_unseen() {
-            return None;
-        }
-        let winding_up = self.session.is_winding_up().then_some(LINGER_TIMEOUT);
-        self.idle.into_iter().chain(winding_up).min()
-    }
-
     fn turn(&mut self, ready: &Ready, over: bool, clocks: &mut Clocks) {
         if ready.has(Source::Signals) && self.signals.take().term {
             self.session.stop("The proxy is being shut down.");
@@ -266,13 +212,13 @@ impl Relay<'_> {
         let mut ends = Vec::new();
         let flow = self.may_flow();
         let mut moved = self.data.turn(ready, flow, clocks.now, &mut ends);
+        if moved {
+            clocks.stall.restart();
+        }
         ends.into_iter().for_each(|e| self.session.data_ended(e));
         for side in [Side::Client, Side::Server] {
-            if ready.has(Source::Control(side)) {
-                moved = true;
-                if !over && self.session.wants_bytes(side) {
-                    self.read(side);
-                }
+            if ready.has(Source::Control(side)) && !over && self.session.wants_bytes(side) {
+                moved |= self.read(side);
             }
         }
         if moved {
@@ -280,32 +226,43 @@ impl Relay<'_> {
         }
     }
 
-    fn read(&mut self, side: Side) {
+    /// Hands in what this side says; `true` if that was a whole line or the end, and not a part of a line.
+    fn read(&mut self, side: Side) -> bool {
         let mut buffer = [0; READ_MAX];
         let Some(control) = self.control(side) else {
-            return;
+            return false;
         };
         match control.read(&mut buffer) {
-            Ok(None) => {}
+            Ok(None) => return false,
             Ok(Some(0)) => self.session.closed(side),
             Ok(Some(n)) => {
                 self.log
                     .debug(3, format_args!("{n} bytes from {}", side.name()));
-                self.session.receive(side, &buffer[..n]);
+                return self.session.receive(side, &buffer[..n]);
             }
             Err(error) => self.lost(side, &error),
         }
+        true
     }
 
     /// Writes what there is for this side; `true` if the connection was lost over it.
-    fn write(&mut self, side: Side) -> bool {
+    fn write(&mut self, side: Side, clocks: &mut Clocks) -> bool {
         match self.control(side).map(Control::write) {
             Some(Err(error)) => {
                 self.lost(side, &error);
-                true
+                return true;
             }
-            _ => false,
+            Some(Ok(true)) => clocks.active = clocks.now,
+            Some(Ok(false)) | None => {}
         }
+        let most = self.limits.queue;
+        if self.control(side).is_some_and(|c| c.fills(most)) {
+            let (who, other) = (side.name(), side.other().name());
+            self.log.info(format_args!(
+                "the {who} takes nothing, {most} bytes wait: the {other} is not read for now"
+            ));
+        }
+        false
     }
 
     /// A control connection broke. The server hears of the client's end by the end of its own connection.
@@ -316,39 +273,6 @@ impl Relay<'_> {
         match side {
             Side::Client => self.session.client_lost(),
             Side::Server => self.session.closed(side),
-        }
-    }
-
-    /// Looks at the clock.
-    fn check(&mut self, clocks: &mut Clocks, over: bool) {
-        let now = clocks.now;
-        let still = now.saturating_duration_since(clocks.active);
-        if let Some(patience) = self.patience().filter(|p| !over && still >= *p) {
-            let seconds = patience.as_secs();
-            self.log
-                .info(format_args!("timeout: no data for {seconds} seconds"));
-            self.session
-                .stop("Timeout: nothing has moved for too long.");
-        }
-        if due(
-            &mut clocks.verdict,
-            self.session.awaits_verdict(),
-            now,
-            VERDICT_TIMEOUT,
-        ) {
-            self.session.server_is_silent();
-        }
-        let late = self.session.holds_reply() && !self.data.is_connected();
-        if due(&mut clocks.late_data, late, now, LATE_DATA_TIMEOUT) {
-            self.session.data_ended(DataEnd::Unopened);
-        }
-        if due(
-            &mut clocks.abor,
-            self.session.awaits_abor(),
-            now,
-            ABOR_TIMEOUT,
-        ) {
-            self.session.abor_is_unanswered();
         }
     }
 
@@ -370,6 +294,16 @@ impl Relay<'_> {
                     "server named {named} for passive data, using its own address"
                 ));
             }
+            Note::LongLine(most) => {
+                self.log.warning(format_args!(
+                    "the server sent a line of more than {most} bytes"
+                ));
+            }
+            Note::Crowded(most) => {
+                self.log.info(format_args!(
+                    "{most} commands wait for their answers: the client is not read for now"
+                ));
+            }
             Note::BadPassive(line) => {
                 self.log
                     .warning(format_args!("passive reply of no use: {}", escaped(line)));
@@ -385,15 +319,6 @@ impl Relay<'_> {
             self.log.debug(2, format_args!("{who}: {}", escaped(line)));
         }
     }
-}
-
-/// Keeps a deadline while `waiting`; `true` when it has passed.
-fn due(deadline: &mut Option<Instant>, waiting: bool, now: Instant, timeout: Duration) -> bool {
-    if !waiting {
-        *deadline = None;
-        return false;
-    }
-    *deadline.get_or_insert(now + timeout) <= now
 }
 
 #[expect(

@@ -14,6 +14,7 @@
 pub mod address;
 pub mod fake;
 pub mod listening;
+pub mod logged;
 pub mod process;
 pub mod session;
 

@@ -10,7 +10,7 @@ use super::super::forward::{Target, site};
 use super::super::line::{Line, body};
 use super::super::telnet::{DM, IAC, IP};
 use super::expected::{Expected, Extent, Login, Parked};
-use super::{LEAST_DATA_PORT, MAX_OUTSTANDING, Session};
+use super::{LEAST_DATA_PORT, Session};
 use crate::endpoint::{FTP_PORT, HostPort};
 
 impl Session {
@@ -29,8 +29,16 @@ impl Session {
             Expected::Transfer { .. } | Expected::Active => sets_up,
             _ => false,
         });
-        if busy || self.outstanding.len() >= MAX_OUTSTANDING {
+        if busy {
             return false;
+        }
+        let most = self.terms.max_outstanding;
+        if self.outstanding.len() >= most {
+            let told = std::mem::replace(&mut self.crowded, true);
+            if !told {
+                self.note(Note::Crowded(most));
+            }
+            return !told;
         }
         if let Some(line) = self.from_client.pop() {
             self.command(&line);
@@ -93,7 +101,7 @@ impl Session {
                 if self.transfer().is_none() {
                     self.discard();
                 }
-                self.ask(line.bytes.clone(), Expected::Plain);
+                self.ask(line.bytes.clone(), Expected::Rein);
             }
             command => self.ask(line.bytes.clone(), Expected::answer_to(&command)),
         }

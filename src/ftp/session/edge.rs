@@ -162,6 +162,13 @@ impl Session {
         self.holding
     }
 
+    /// The server has let the client in, by a 230, a 232 (RFC 2228 §5.4), or a transfer that began; until REIN. Of what is
+    /// encrypted it is assumed.
+    #[must_use]
+    pub fn is_logged_in(&self) -> bool {
+        self.logged_in || self.opaque
+    }
+
     /// A transfer has been asked for, and its final reply has not been given.
     #[must_use]
     pub fn is_transferring(&self) -> bool {

@@ -16,6 +16,7 @@ pub(super) enum Expected {
         given_up: bool,
     },
     Auth,
+    Rein,
     Feat,
     /// PORT or EPRT.
     Active,

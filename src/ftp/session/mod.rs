@@ -28,8 +28,9 @@ use crate::endpoint::HostPort;
 /// The least port that a data connection may have: those below belong to services (RFC 2577 §3).
 const LEAST_DATA_PORT: u16 = 1024;
 
-/// Commands that may wait for their answer; more stay unread, which the client notices as back-pressure.
-const MAX_OUTSTANDING: usize = 64;
+/// Commands that may wait for their answer unless the terms say otherwise; more stay unread, which the client notices as
+/// back-pressure.
+pub const MAX_OUTSTANDING: usize = 64;
 
 /// The first byte of a TLS connection: the type of the record that holds the client's hello (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 22;
@@ -64,6 +65,10 @@ pub struct Session {
     opaque: bool,
     /// And the client has begun it.
     hello: bool,
+    /// The log knows that more commands came than may wait.
+    crowded: bool,
+    /// The server has let the client in.
+    logged_in: bool,
     /// The server has said 221 or 421.
     goodbye: bool,
     finished_server: bool,
@@ -75,13 +80,14 @@ impl Session {
     /// A session with the server at `server`, or with the one that the client will name if that is `None`.
     #[must_use]
     pub fn new(terms: Terms, server: Option<IpAddr>) -> Self {
+        let lines = || Lines::of_at_most(terms.max_line);
         let mut session = Session {
-            terms,
             server,
             named: None,
             telnet: Telnet::default(),
-            from_client: Lines::default(),
-            from_server: Lines::default(),
+            from_client: lines(),
+            from_server: lines(),
+            terms,
             client_closed: false,
             server_closed: false,
             replies: Replies::default(),
@@ -95,6 +101,8 @@ impl Session {
             no_epsv: false,
             opaque: false,
             hello: false,
+            crowded: false,
+            logged_in: false,
             goodbye: false,
             finished_server: false,
             ended: false,
@@ -109,15 +117,16 @@ impl Session {
 
     // ---- the edge's half ----
 
-    /// Bytes from one side's control connection. Call it only while [`Session::wants_bytes`] says so.
-    pub fn receive(&mut self, side: Side, bytes: &[u8]) {
+    /// Bytes from one side's control connection. Call it only while [`Session::wants_bytes`] says so. `true`: they ended a
+    /// line, or are none of our business; `false`: there is only a part of a line yet.
+    pub fn receive(&mut self, side: Side, bytes: &[u8]) -> bool {
         if self.opaque {
             let tls = self.tls(side, bytes);
             if !tls.is_empty() {
                 self.actions
                     .push_back(Action::Send(side.other(), tls.to_vec()));
             }
-            return;
+            return true;
         }
         match side {
             Side::Client => bytes
@@ -125,6 +134,7 @@ impl Session {
                 .for_each(|&byte| self.receive_from_client(byte)),
             Side::Server => bytes.iter().for_each(|&byte| self.from_server.push(byte)),
         }
+        !self.wants_bytes(side)
     }
 
     /// What of these bytes is TLS, which begins with the client's hello. What either side has said in clear before it is

@@ -17,6 +17,7 @@ impl Session {
         self.holding = false;
         let next = self.from_server.front().map(|line| line.too_long);
         if next.unwrap_or(self.from_server.overflowing()) {
+            self.note(Note::LongLine(self.terms.max_line));
             self.say(b"421 The server sent a line that is too long.\r\n");
             self.end(End::Protocol);
             return true;
@@ -62,7 +63,10 @@ impl Session {
         );
         if begun && !ends_transfer {
             let other = |e: &Expected| {
-                matches!(e, Expected::Plain | Expected::Feat | Expected::Abor { .. })
+                matches!(
+                    e,
+                    Expected::Plain | Expected::Rein | Expected::Feat | Expected::Abor { .. }
+                )
             };
             return self.outstanding.iter().position(other).unwrap_or(0);
         }
@@ -131,6 +135,7 @@ impl Session {
     fn reply(&mut self, code: u16, last: bool, line: Vec<u8>) {
         let preliminary = code < 200;
         self.goodbye |= matches!(code, 221 | 421) && last;
+        self.logged_in |= matches!(code, 125 | 150 | 230 | 232);
         let at = self.answering;
         match self.outstanding.get_mut(at) {
             Some(Expected::Swallow) => {}
@@ -143,6 +148,10 @@ impl Session {
             Some(Expected::Auth) if last && code == 234 => {
                 self.pass(line);
                 self.become_opaque();
+            }
+            Some(Expected::Rein) if last && (200..300).contains(&code) => {
+                self.logged_in = false;
+                self.pass(line);
             }
             Some(Expected::Active) if last && code >= 300 => {
                 self.pass(line);

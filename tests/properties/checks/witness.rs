@@ -285,7 +285,11 @@ impl Witness {
                 self.reply = Some(line);
             }
             Note::Said(Side::Client, text) => self.ours = Some(text.clone()),
-            Note::Said(Side::Server, _) | Note::ForeignPassive(_) | Note::BadPassive(_) => {}
+            Note::Said(Side::Server, _)
+            | Note::ForeignPassive(_)
+            | Note::BadPassive(_)
+            | Note::LongLine(_)
+            | Note::Crowded(_) => {}
             Note::Refused(_, shown) => {
                 let line = self.line();
                 let text = if line.too_long() {
