@@ -1,11 +1,9 @@
 //! The system calls that a process of ours may make from now on (seccomp(2)); any other ends it.
 
-use std::fmt;
-use std::num::TryFromIntError;
-
 use nix::sys::prctl::set_no_new_privs;
 
-use super::program::{Fate, HERE, Question, program};
+pub(crate) use super::program::Program;
+use super::program::{Fate, HERE, Question};
 use crate::log::Log;
 use crate::sys::seccomp;
 
@@ -65,33 +63,36 @@ const PROTECTION: Question = Question {
     fates: &[(0, Fate::Allowed)],
 };
 
-/// Allows what is common to our processes and `more`, and memory that is not executable, and sockets of IPv4 and IPv6.
-/// A socket to a syslogd is refused, which costs lines if that is started anew; anything else ends the process. For some
-/// architectures nobody has written a filter; there only new privileges are given up.
+/// Calls whose number does not say enough.
+const ASKED: &[(i64, Question)] = &[
+    (libc::SYS_socket, FAMILY),
+    (libc::SYS_mmap, PROTECTION),
+    (libc::SYS_mprotect, PROTECTION),
+];
+
+/// What a process of ours may call: what is common to all and `more`, and memory that is not executable, and sockets of
+/// IPv4 and IPv6.
+pub(crate) const fn permitting(more: &[i64]) -> Program {
+    let architecture = match HERE {
+        Some(architecture) => architecture,
+        None => 0,
+    };
+    Program::new(architecture, [COMMON, more], ASKED)
+}
+
+/// Allows nothing else from now on. A socket to a syslogd is refused, which costs lines if that is started anew; anything
+/// else ends the process. For some architectures nobody has written a filter; there only new privileges are given up.
 ///
 /// # Errors
 /// The kernel does not take it.
-pub(crate) fn allow_only(more: &[i64], log: &Log) -> Result<(), String> {
+pub(crate) fn allow_only(program: &Program, log: &Log) -> Result<(), String> {
     set_no_new_privs().map_err(|errno| format!("cannot give up exec: {}", errno.desc()))?;
-    let Some(architecture) = HERE else {
+    if HERE.is_none() {
         log.debug(
             1,
             format_args!("no system call filter for this machine's architecture"),
         );
         return Ok(());
-    };
-    let asked = [
-        (libc::SYS_socket, Some(FAMILY)),
-        (libc::SYS_mmap, Some(PROTECTION)),
-        (libc::SYS_mprotect, Some(PROTECTION)),
-    ];
-    let free = COMMON.iter().chain(more).map(|call| (*call, None));
-    let list = free
-        .chain(asked)
-        .map(|(call, question)| Ok((u32::try_from(call)?, question)));
-    let list: Result<Vec<_>, TryFromIntError> = list.collect();
-    let failed = |why: &dyn fmt::Display| format!("no system call filter: {why}");
-    let list = list.map_err(|error| failed(&error))?;
-    let program = program(architecture, list).map_err(|why| failed(&why))?;
-    seccomp::ask(&program).map_err(|error| failed(&error))
+    }
+    seccomp::ask(program.steps()).map_err(|error| format!("no system call filter: {error}"))
 }

@@ -1,7 +1,14 @@
 //! A list of system calls as a program of seccomp(2).
 //!
-//! It bisects. When a process takes a program, the kernel runs it once for each system call there is, to learn which it need
-//! not ask about; a list that is gone through from its top makes that ten times as dear as all the rest of a cage.
+//! It bisects: when a process takes a program, the kernel runs it once for each system call there is, to learn which it need
+//! not ask about, and with a list that is gone through from its top that takes longer than all else that a session sets up.
+//! It is made when we are compiled, so that a session finds it ready.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "there is no try_from at compile time; what is cast is asserted or bounded beside it"
+)]
 
 use libc::{
     BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W,
@@ -48,120 +55,157 @@ pub(super) struct Question {
     pub(super) fates: &'static [(u32, Fate)],
 }
 
-/// A call by its number; without a question it is allowed.
-pub(super) type Listed = (u32, Option<Question>);
+/// Steps of a program. A jump passes over 255 at most, so with one more than that there is no jump that is too far.
+const STEPS: usize = 256;
 
-/// The program that ends a process of another architecture, and one that makes any call that is not on the list.
-///
-/// # Errors
-/// The list is too long for a jump, of which the farthest is 255 instructions.
-pub(super) fn program(
-    architecture: u32,
-    mut list: Vec<Listed>,
-) -> Result<Vec<sock_filter>, &'static str> {
-    list.sort_by_key(|(number, _)| *number);
-    let mut program = vec![
-        load(ARCHITECTURE),
-        jump(BPF_JEQ, architecture, 1, 0),
-        answer(SECCOMP_RET_KILL_PROCESS),
-        load(NUMBER),
-    ];
-    program.extend(bisect(&stretches(&list))?);
-    Ok(program)
+/// System calls have numbers below this.
+const NUMBERS: usize = 1024;
+
+/// Made from its end to its beginning, since jumps go forward only: where they lead to is there before they are.
+#[derive(Debug)]
+pub(crate) struct Program {
+    steps: [sock_filter; STEPS],
+    /// The first of them.
+    begin: usize,
 }
 
-/// Numbers from the first on up to the next stretch.
-#[derive(Clone, Copy)]
-enum Stretch {
-    Ended,
-    Allowed,
-    Asked(Question),
-}
+/// The places of the two answers that most calls get.
+const ALLOW: usize = STEPS - 1;
+const END: usize = STEPS - 2;
 
-/// From 0 on, without a gap.
-fn stretches(list: &[Listed]) -> Vec<(u32, Stretch)> {
-    let mut stretches = vec![(0, Stretch::Ended)];
-    let mut next = 0;
-    for (number, question) in list {
-        if *number > next {
-            stretches.push((next, Stretch::Ended));
+/// Numbers from the first on up to the next stretch, and the place of what becomes of them.
+type Stretch = (u32, usize);
+
+impl Program {
+    /// Ends a process of another architecture, and one that makes a call that is neither on one of the lists nor asked about.
+    ///
+    /// Does not compile if there are too many.
+    pub(super) const fn new(
+        architecture: u32,
+        lists: [&[i64]; 2],
+        asked: &[(i64, Question)],
+    ) -> Program {
+        let mut program = Program {
+            steps: [answer(SECCOMP_RET_KILL_PROCESS); STEPS],
+            begin: END,
+        };
+        program.steps[ALLOW] = answer(SECCOMP_RET_ALLOW);
+        let mut places = [END; NUMBERS];
+        let mut list = 0;
+        while list < lists.len() {
+            let mut at = 0;
+            while at < lists[list].len() {
+                places[index(lists[list][at])] = ALLOW;
+                at += 1;
+            }
+            list += 1;
         }
-        let stretch = question.map_or(Stretch::Allowed, Stretch::Asked);
-        stretches.push((*number, stretch));
-        next = number + 1;
-    }
-    stretches.push((next, Stretch::Ended));
-    // Of two that begin at the same number the first is empty; and neighbours that end alike are one.
-    let mut merged: Vec<(u32, Stretch)> = Vec::new();
-    for (from, stretch) in stretches {
-        if merged.last().is_some_and(|(last, _)| *last == from) {
-            merged.pop();
+        let mut at = 0;
+        while at < asked.len() {
+            places[index(asked[at].0)] = program.ask(&asked[at].1);
+            at += 1;
         }
-        match (merged.last(), stretch) {
-            (Some((_, Stretch::Ended)), Stretch::Ended)
-            | (Some((_, Stretch::Allowed)), Stretch::Allowed) => {}
-            _ => merged.push((from, stretch)),
+        let (stretches, count) = stretches(&places);
+        let decision = program.bisect(stretches.split_at(count).0);
+        assert!(decision == program.begin); // what comes before it falls into it
+        program.put(load(NUMBER));
+        program.branch(BPF_JEQ, architecture, program.begin, END);
+        program.put(load(ARCHITECTURE));
+        program
+    }
+
+    /// From its first step to its last.
+    pub(super) fn steps(&self) -> &[sock_filter] {
+        &self.steps[self.begin..]
+    }
+
+    /// Puts a step before all others; its place.
+    const fn put(&mut self, step: sock_filter) -> usize {
+        self.begin -= 1;
+        self.steps[self.begin] = step;
+        self.begin
+    }
+
+    /// Puts a step that leads to one of these places; its own.
+    const fn branch(&mut self, condition: u32, value: u32, yes: usize, no: usize) -> usize {
+        let over = [yes - self.begin, no - self.begin];
+        self.put(instruction(BPF_JMP | condition | BPF_K, value, over))
+    }
+
+    /// Finds out in which stretch the number is; the place where that begins.
+    const fn bisect(&mut self, stretches: &[Stretch]) -> usize {
+        if stretches.len() == 1 {
+            return stretches[0].1;
         }
+        let (low, high) = stretches.split_at(stretches.len() / 2);
+        let from = high[0].0;
+        let high = self.bisect(high);
+        let low = self.bisect(low);
+        self.branch(BPF_JGE, from, high, low)
     }
-    merged
-}
 
-fn bisect(stretches: &[(u32, Stretch)]) -> Result<Vec<sock_filter>, &'static str> {
-    match stretches {
-        [] => Ok(Vec::new()),
-        [(_, stretch)] => Ok(decide(*stretch)),
-        _ => {
-            let (low, high) = stretches.split_at(stretches.len() / 2);
-            let (from, below) = (high[0].0, bisect(low)?);
-            let over = u8::try_from(below.len()).map_err(|_| "too many system calls")?;
-            Ok([vec![jump(BPF_JGE, from, over, 0)], below, bisect(high)?].concat())
+    const fn ask(&mut self, question: &Question) -> usize {
+        let mut otherwise = END;
+        let mut at = 0;
+        while at < question.fates.len() {
+            let (value, fate) = question.fates[at];
+            let fate = match fate {
+                Fate::Allowed => ALLOW,
+                Fate::Refused => self.put(answer(REFUSED)),
+            };
+            otherwise = self.branch(BPF_JEQ, value, fate, otherwise);
+            at += 1;
         }
+        self.put(instruction(
+            BPF_ALU | BPF_AND | BPF_K,
+            question.mask,
+            [0, 0],
+        ));
+        self.put(load(ARGUMENTS + 8 * question.argument))
     }
 }
 
-fn decide(stretch: Stretch) -> Vec<sock_filter> {
-    let question = match stretch {
-        Stretch::Ended => return vec![answer(SECCOMP_RET_KILL_PROCESS)],
-        Stretch::Allowed => return vec![answer(SECCOMP_RET_ALLOW)],
-        Stretch::Asked(question) => question,
-    };
-    let mut steps = vec![
-        load(ARGUMENTS + 8 * question.argument),
-        instruction(BPF_ALU | BPF_AND | BPF_K, question.mask, 0, 0),
-    ];
-    for (value, fate) in question.fates {
-        steps.push(jump(BPF_JEQ, *value, 0, 1));
-        steps.push(answer(match fate {
-            Fate::Allowed => SECCOMP_RET_ALLOW,
-            Fate::Refused => SECCOMP_RET_ERRNO | libc::EACCES.unsigned_abs(),
-        }));
+const REFUSED: u32 = SECCOMP_RET_ERRNO | libc::EACCES.unsigned_abs();
+
+/// All numbers, from 0 on; and how many stretches there are.
+const fn stretches(places: &[usize; NUMBERS]) -> ([Stretch; STEPS], usize) {
+    let mut stretches = [(0, places[0]); STEPS];
+    let mut count = 1;
+    let mut from = 0;
+    let mut number = 0;
+    while number < NUMBERS {
+        if places[number] != places[from] {
+            from = number;
+            stretches[count] = (number as u32, places[number]);
+            count += 1;
+        }
+        number += 1;
     }
-    steps.push(answer(SECCOMP_RET_KILL_PROCESS));
-    steps
+    // What has a number beyond is on no list.
+    stretches[count] = (NUMBERS as u32, END);
+    (stretches, count + 1)
 }
 
-fn load(offset: u32) -> sock_filter {
-    instruction(BPF_LD | BPF_W | BPF_ABS, offset, 0, 0)
+const fn index(number: i64) -> usize {
+    assert!(number >= 0);
+    number as usize
 }
 
-/// So many instructions are passed over if it is so, and if not.
-fn jump(condition: u32, value: u32, yes: u8, no: u8) -> sock_filter {
-    instruction(BPF_JMP | condition | BPF_K, value, yes, no)
+const fn load(offset: u32) -> sock_filter {
+    instruction(BPF_LD | BPF_W | BPF_ABS, offset, [0, 0])
 }
 
-fn answer(value: u32) -> sock_filter {
-    instruction(BPF_RET | BPF_K, value, 0, 0)
+const fn answer(value: u32) -> sock_filter {
+    instruction(BPF_RET | BPF_K, value, [0, 0])
 }
 
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "an instruction's code has 16 bits, and the constants of it are below 256"
-)]
-fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
+/// So many steps are passed over if it is so, and if not.
+const fn instruction(code: u32, k: u32, over: [usize; 2]) -> sock_filter {
+    assert!(code <= u16::MAX as u32 && over[0] < STEPS && over[1] < STEPS);
     sock_filter {
         code: code as u16,
-        jt,
-        jf,
+        jt: over[0] as u8,
+        jf: over[1] as u8,
         k,
     }
 }
@@ -170,16 +214,15 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
 mod tests {
     use super::*;
 
-    const KILL: u32 = SECCOMP_RET_KILL_PROCESS;
-    const ALLOW: u32 = SECCOMP_RET_ALLOW;
-    const REFUSE: u32 = SECCOMP_RET_ERRNO | libc::EACCES.unsigned_abs();
+    const KILLED: u32 = SECCOMP_RET_KILL_PROCESS;
+    const ALLOWED: u32 = SECCOMP_RET_ALLOW;
     const ARCH: u32 = 7;
 
     /// What the kernel would do, and in how many steps.
-    fn run(program: &[sock_filter], data: &[u32]) -> (u32, usize) {
+    fn run(program: &Program, data: &[u32]) -> (u32, usize) {
         let (mut at, mut value) = (0, 0);
         for steps in 1.. {
-            let step = &program[at];
+            let step = &program.steps()[at];
             let code = u32::from(step.code);
             at += 1;
             if code == BPF_RET | BPF_K {
@@ -210,65 +253,59 @@ mod tests {
         data
     }
 
-    const EVEN: Question = Question {
-        argument: 1,
-        mask: 1,
-        fates: &[(0, Fate::Allowed)],
-    };
-    const ONE_OR_TWO: Question = Question {
-        argument: 0,
-        mask: u32::MAX,
-        fates: &[(1, Fate::Allowed), (2, Fate::Refused)],
-    };
-
     #[test]
     fn what_is_listed_is_allowed_and_nothing_else_is() {
-        let lists: [&[u32]; 5] = [&[], &[0], &[0, 1, 2, 5], &[9, 3, 4, 400], &[u32::MAX - 1]];
-        for numbers in lists {
-            let list = numbers.iter().map(|number| (*number, None)).collect();
-            let program = program(ARCH, list).unwrap();
-            for number in (0..1000).chain([u32::MAX - 2, u32::MAX - 1, u32::MAX]) {
-                let expected = if numbers.contains(&number) {
-                    ALLOW
-                } else {
-                    KILL
-                };
+        let lists: [[&[i64]; 2]; 5] = [
+            [&[], &[]],
+            [&[0], &[0]],
+            [&[0, 1, 5], &[2]],
+            [&[9, 3, 400], &[4]],
+            [&[1023], &[1022, 7]],
+        ];
+        for list in lists {
+            let program = Program::new(ARCH, list, &[]);
+            for number in (0..2000).chain([u32::MAX - 1, u32::MAX]) {
+                let listed = list.concat().contains(&i64::from(number));
+                let expected = if listed { ALLOWED } else { KILLED };
                 assert_eq!(run(&program, &call(ARCH, number, &[])).0, expected);
-                assert_eq!(run(&program, &call(ARCH + 1, number, &[])).0, KILL);
+                assert_eq!(run(&program, &call(ARCH + 1, number, &[])).0, KILLED);
             }
         }
     }
 
     #[test]
     fn an_argument_decides_where_the_number_does_not() {
-        let list = vec![(3, None), (4, Some(EVEN)), (5, Some(ONE_OR_TWO)), (6, None)];
-        let program = program(ARCH, list).unwrap();
+        let even = Question {
+            argument: 1,
+            mask: 1,
+            fates: &[(0, Fate::Allowed)],
+        };
+        let one_or_two = Question {
+            argument: 0,
+            mask: u32::MAX,
+            fates: &[(1, Fate::Allowed), (2, Fate::Refused)],
+        };
+        let program = Program::new(ARCH, [&[3], &[6]], &[(4, even), (5, one_or_two)]);
         let fate = |number, arguments: &[u32]| run(&program, &call(ARCH, number, arguments)).0;
         for value in 0..10 {
-            let even = if value % 2 == 0 { ALLOW } else { KILL };
+            let even = if value % 2 == 0 { ALLOWED } else { KILLED };
             assert_eq!(fate(4, &[9, value]), even);
             let family = match value {
-                1 => ALLOW,
-                2 => REFUSE,
-                _ => KILL,
+                1 => ALLOWED,
+                2 => REFUSED,
+                _ => KILLED,
             };
             assert_eq!(fate(5, &[value, 9]), family);
-            assert_eq!((fate(3, &[value]), fate(6, &[value])), (ALLOW, ALLOW));
-            assert_eq!((fate(2, &[value]), fate(7, &[value])), (KILL, KILL));
+            assert_eq!((fate(3, &[value]), fate(6, &[value])), (ALLOWED, ALLOWED));
+            assert_eq!((fate(2, &[value]), fate(7, &[value])), (KILLED, KILLED));
         }
     }
 
     #[test]
     fn no_call_is_far() {
-        let list = (0..64).map(|number| (number * 3, None)).collect();
-        let program = program(ARCH, list).unwrap();
-        let farthest = (0..500).map(|number| run(&program, &call(ARCH, number, &[])).1);
+        let list: Vec<i64> = (0..64).map(|number| number * 3).collect();
+        let program = Program::new(ARCH, [&list, &[]], &[]);
+        let farthest = (0..2000).map(|number| run(&program, &call(ARCH, number, &[])).1);
         assert!(farthest.max().unwrap() <= 4 + 8);
-    }
-
-    #[test]
-    fn a_list_that_no_jump_passes_over_is_refused() {
-        let list = (0..400).map(|number| (number * 3, None)).collect();
-        assert!(program(ARCH, list).is_err());
     }
 }

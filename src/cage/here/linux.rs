@@ -2,7 +2,7 @@
 
 use landlock::{ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetError};
 
-use crate::cage::calls;
+use crate::cage::calls::{self, Program};
 use crate::log::Log;
 
 /// What the relay, its data connections, the log and the allocator call.
@@ -17,12 +17,14 @@ const CALLS: &[i64] = &[
     libc::SYS_uname,
 ];
 
+static PROGRAM: Program = calls::permitting(CALLS);
+
 pub(super) fn close(log: &Log) -> Result<(), String> {
     if let Err(error) = no_files() {
         // A kernel before 5.13, or one that was started without it: the system calls say the same.
         log.debug(1, format_args!("no landlock: {error}"));
     }
-    calls::allow_only(CALLS, log)
+    calls::allow_only(&PROGRAM, log)
 }
 
 /// Nothing may be done with any file from now on.
