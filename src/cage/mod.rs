@@ -40,6 +40,7 @@ mod limits;
 use std::env;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{chdir, chroot};
@@ -49,6 +50,9 @@ use crate::log::Log;
 
 /// Descriptors that a session, or its broker, may have at once: both control connections, a data connection and its pipes, and a few.
 const DESCRIPTORS: libc::rlim_t = 64;
+
+/// Where systems that have a file system in memory for root's own use keep it (hier(7), file-hierarchy(7)).
+const MEMORY: &str = "/run";
 
 /// Closes the cage.
 ///
@@ -77,8 +81,12 @@ pub(crate) fn limit(nothing_of: &[Resource]) -> io::Result<()> {
 /// The system does not let us, or there is nowhere to make that folder.
 pub fn leave_files() -> io::Result<()> {
     let random = getrandom::u64().map_err(io::Error::other)?;
-    let folder = env::temp_dir().join(format!("ftp-proxy-{random:016x}"));
-    fs::create_dir(&folder)?; // not there before, so it is nobody else's
+    let name = format!("ftp-proxy-{random:016x}");
+    // In memory if there is such a place: on a disk it would be half of what a cage costs.
+    let (memory, disk) = (Path::new(MEMORY).join(&name), env::temp_dir().join(&name));
+    // Not there before, so it is nobody else's.
+    let made = fs::create_dir(&memory).map(|()| memory);
+    let folder = made.or_else(|_| fs::create_dir(&disk).map(|()| disk))?;
     let gone = chdir(&folder);
     fs::remove_dir(&folder)?;
     gone?;
