@@ -106,15 +106,16 @@ impl Given {
     }
 }
 
-/// Everything may be repeated: inetd lines are put together from pieces, and the last word wins.
+/// Everything may be repeated: inetd lines are put together from pieces, and the last word wins. The texts are left out:
+/// getopts would copy them, for each session that inetd starts, and print none.
 fn parser() -> getopts::Options {
     let mut parser = getopts::Options::new();
     for opt in TABLE {
         parser.opt(
             opt.short,
             opt.long,
-            opt.help,
-            opt.argument,
+            "",
+            "",
             opt.has_argument(),
             getopts::Occur::Multi,
         );
