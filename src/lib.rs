@@ -20,6 +20,8 @@ pub mod listen;
 pub mod log;
 pub mod nat;
 pub mod net;
+#[cfg(target_os = "linux")]
+mod netlink;
 pub mod options;
 pub mod permit;
 pub mod privs;

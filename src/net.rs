@@ -2,6 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg_attr(target_os = "linux", path = "net/addresses/netlink.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "net/addresses/interfaces.rs")]
+mod addresses;
+#[cfg(all(test, target_os = "linux"))]
+#[path = "net/addresses/interfaces.rs"]
+mod interfaces;
+
 use std::fs::File;
 use std::io;
 use std::net::{
@@ -314,17 +321,13 @@ impl LocalAddresses {
     /// Reads them from the interfaces.
     ///
     /// # Errors
-    /// As getifaddrs(3): without them there is no guard against loops, so the session must end.
+    /// The system does not tell: without them there is no guard against loops, so the session must end.
     pub fn read() -> io::Result<Self> {
-        let address = |storage: SockaddrStorage| {
-            let v4 = storage.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-            let v6 = || storage.as_sockaddr_in6().map(|a| without_scope(a.ip()));
-            v4.or_else(|| v6().map(IpAddr::V6))
-        };
-        let all = nix::ifaddrs::getifaddrs()?;
-        Ok(LocalAddresses(
-            all.filter_map(|i| i.address.and_then(address)).collect(),
-        ))
+        let all = addresses::read()?.into_iter().map(|ip| match ip {
+            IpAddr::V4(_) => ip,
+            IpAddr::V6(ip) => without_scope(ip).into(),
+        });
+        Ok(LocalAddresses(all.collect()))
     }
 
     /// Whether a connection to this address would end on this machine. An unspecified address would: connect(2) takes

@@ -3,28 +3,21 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
-use netlink_bindings::builtin::Nlmsghdr;
 use netlink_bindings::nftables::{
     Chained, Nfgenmsg, PushDataAttrs, PushSetelemAttrs, PushSetelemListAttrs,
     PushSetelemListElemAttrs,
 };
 use netlink_bindings::traits::Pusher;
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send,
-    setsockopt, socket, sockopt::ReceiveTimeout,
-};
-use nix::sys::time::TimeVal;
+use nix::sys::socket::{MsgFlags, SockProtocol, recv, send};
 
 use super::filter::Filter;
+use crate::netlink::{self, messages};
 use crate::rules::Grant;
 use crate::rules::nft::{Element, SETS, TABLE, elements};
 
 /// How long an element lives unless it is renewed, in milliseconds: what a crash leaves is gone after it.
 pub const LIFETIME: u64 = 30_000;
-
-/// How long the kernel may take to answer. It answers while it is asked, so this is for a kernel in trouble.
-const PATIENCE: i64 = 5;
 
 /// Room for the kernel's longest answer: an error repeats the batch.
 const ANSWER_MAX: usize = 16 * 1024;
@@ -32,9 +25,6 @@ const ANSWER_MAX: usize = 16 * 1024;
 /// linux/netfilter.h and linux/netfilter/nfnetlink.h.
 const NFPROTO_INET: u8 = 1;
 const NFNL_SUBSYS_NFTABLES: u16 = 10;
-
-/// linux/netlink.h.
-const NLMSG_ERROR: u16 = 2;
 
 /// The table of nftables.conf.example, and what of it is ours at the moment.
 pub struct Nft {
@@ -69,16 +59,8 @@ impl Nft {
     /// # Errors
     /// As socket(2): a kernel without netfilter's netlink.
     pub fn open() -> io::Result<Nft> {
-        let socket = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkNetFilter,
-        )?;
-        connect(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?; // nobody but the kernel
-        setsockopt(&socket, ReceiveTimeout, &TimeVal::new(PATIENCE, 0))?;
         Ok(Nft {
-            socket,
+            socket: netlink::open(SockProtocol::NetlinkNetFilter)?,
             sequence: 0,
             granted: Vec::new(),
             used: false,
@@ -184,11 +166,9 @@ impl Nft {
                 let Some(counts) = asked(header.seq) else {
                     continue;
                 };
-                let code = rest
-                    .first_chunk()
-                    .map_or(0, |code| i32::from_ne_bytes(*code));
-                if header.r#type == NLMSG_ERROR && code != 0 {
-                    return Err(Errno::from_raw(code.saturating_neg()));
+                let acknowledged = netlink::error(rest) == Errno::from_raw(0);
+                if header.r#type == netlink::ERROR && !acknowledged {
+                    return Err(netlink::error(rest));
                 }
                 answered += u32::from(counts);
             }
@@ -312,17 +292,4 @@ fn to_nf_tables() -> Nfgenmsg {
     let mut header = Nfgenmsg::new();
     header.set_res_id(NFNL_SUBSYS_NFTABLES);
     header
-}
-
-/// The messages of one datagram, each with what follows its header.
-fn messages(mut datagram: &[u8]) -> impl Iterator<Item = (Nlmsghdr, &[u8])> {
-    std::iter::from_fn(move || {
-        let header = Nlmsghdr::new_from_slice(datagram.get(..Nlmsghdr::len())?)?;
-        let length = usize::try_from(header.len).ok()?;
-        let message = datagram.get(Nlmsghdr::len()..length)?;
-        datagram = datagram
-            .get(length.next_multiple_of(4)..)
-            .unwrap_or_default();
-        Some((header, message))
-    })
 }

@@ -1,0 +1,81 @@
+//! Linux: by rtnetlink(7), which getifaddrs(3) would ask for every interface first, with all that is to be known of each.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd as _;
+
+use netlink_bindings::rt_addr::{Chained, Ifaddrmsg, IterableAddrAttrs, OpGetaddrDump};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, SockProtocol, recv, send};
+
+use crate::netlink::{self, DONE, ERROR, messages};
+
+/// Room for one datagram of the answer. The kernel makes none longer for who has not read a longer one (netlink(7)).
+const ANSWER_MAX: usize = 8192;
+
+/// How often the kernel is asked again when an address came or went meanwhile, so that an answer may be wrong.
+const TRIES: usize = 4;
+
+/// linux/netlink.h: NLM_F_DUMP_INTR.
+const INTERRUPTED: u16 = 0x10;
+
+pub(in crate::net) fn read() -> io::Result<Vec<IpAddr>> {
+    for _ in 0..TRIES {
+        if let Some(addresses) = ask()? {
+            return Ok(addresses);
+        }
+    }
+    Err(Errno::EAGAIN.into())
+}
+
+/// `None`: they have changed meanwhile.
+fn ask() -> io::Result<Option<Vec<IpAddr>>> {
+    let socket = netlink::open(SockProtocol::NetlinkRoute)?;
+    let mut question = Chained::new(0);
+    drop(question.request().op_getaddr_dump(&Ifaddrmsg::new()));
+    send(
+        socket.as_raw_fd(),
+        question.finalize().buf(),
+        MsgFlags::empty(),
+    )?;
+    let mut addresses = Vec::new();
+    let mut answer = [0; ANSWER_MAX];
+    loop {
+        let length = match recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty()) {
+            Err(Errno::EINTR) => continue,
+            length => length?,
+        };
+        for (header, rest) in messages(&answer[..length]) {
+            if header.flags & INTERRUPTED != 0 {
+                return Ok(None);
+            }
+            match header.r#type {
+                DONE => return Ok(Some(addresses)),
+                ERROR => return Err(netlink::error(rest).into()),
+                _ => addresses.extend(local(&OpGetaddrDump::decode_request(rest).1)),
+            }
+        }
+    }
+}
+
+/// Of a link between two points the address is the other end's, and the local one is ours.
+fn local(attributes: &IterableAddrAttrs<'_>) -> Option<IpAddr> {
+    let local = attributes.get_local();
+    local.or_else(|_| attributes.get_address()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::net::interfaces;
+
+    #[test]
+    fn the_kernel_names_the_addresses_that_the_c_library_names() {
+        let sorted = |mut addresses: Vec<_>| {
+            addresses.sort();
+            addresses
+        };
+        let named = sorted(super::read().unwrap());
+        assert!(named.iter().any(std::net::IpAddr::is_loopback));
+        assert_eq!(named, sorted(interfaces::read().unwrap()));
+    }
+}
