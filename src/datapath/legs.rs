@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::announce::Announced;
 use crate::broker::{Wanted, Way};
 use crate::endpoint::PortRange;
-use crate::net::SourcePort;
+use crate::net::{SourcePort, with_port};
 
 /// The addresses of a session's data connections. Ports of these addresses are of no meaning.
 #[derive(Clone, Copy, Debug)]
@@ -47,5 +47,14 @@ impl Legs {
             server: self.server.ip(),
             facing_server: self.facing_server.ip(),
         }
+    }
+}
+
+/// The peer's own address with the port that it named; a link-local one keeps the scope that only we know.
+pub(super) fn scoped(named: SocketAddr, peer: SocketAddr) -> SocketAddr {
+    if named.ip() == peer.ip() {
+        with_port(peer, named.port())
+    } else {
+        named
     }
 }

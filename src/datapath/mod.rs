@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod arrivals;
+mod carriage;
 mod choice;
 mod granted;
 mod kernel;

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use super::arrivals::Arrivals;
-use super::pump::{Broken, Pump};
+use super::carriage::Carriage;
+use super::legs::scoped;
+use super::pump::Pump;
 use super::{DataPath, Legs, Ready, Source, Totals, Unprepared, Watch};
 use crate::announce::Announced;
 use crate::broker::Broker;
 use crate::ftp::{DataEnd, DataPlan, Side};
 use crate::log::Log;
-use crate::net::{self, SourcePort, with_port};
+use crate::net::{self, SourcePort};
 
 /// The plain relay: works without any right over the packet filter.
 pub struct Relayed<'a> {
@@ -47,16 +49,6 @@ enum State {
         server: Socket,
         deadline: Instant,
     },
-}
-
-/// Both sockets of a data connection, and the two directions between them.
-#[derive(Debug)]
-struct Carriage {
-    client: Socket,
-    server: Socket,
-    to_client: Pump,
-    to_server: Pump,
-    since: Instant,
 }
 
 impl<'a> Relayed<'a> {
@@ -367,21 +359,7 @@ impl DataPath for Relayed<'_> {
             State::Telling { server, .. } => {
                 watch.add(Source::Data(Side::Server), server.as_fd(), false, true);
             }
-            State::Carrying(c) => {
-                let (to_client, to_server) = (&c.to_client, &c.to_server);
-                watch.add(
-                    Source::Data(Side::Client),
-                    c.client.as_fd(),
-                    to_server.wants_to_read(),
-                    to_client.wants_to_write(),
-                );
-                watch.add(
-                    Source::Data(Side::Server),
-                    c.server.as_fd(),
-                    flow && to_client.wants_to_read(),
-                    to_server.wants_to_write(),
-                );
-            }
+            State::Carrying(carriage) => carriage.watch(flow, watch),
         }
     }
 
@@ -422,61 +400,5 @@ impl DataPath for Relayed<'_> {
 
     fn totals(&self) -> Totals {
         self.totals
-    }
-}
-
-impl Carriage {
-    /// Carries both ways; how it broke, if it did.
-    fn turn(&mut self, flow: bool) -> Result<bool, String> {
-        let to_server = self.to_server.turn(&self.client, &self.server);
-        let to_server = to_server.map_err(|broken| broken.describe("client", "server"))?;
-        let mut to_client = false;
-        if flow || self.to_client.wants_to_write() {
-            let result = self.to_client.turn(&self.server, &self.client);
-            to_client = result.map_err(|broken| broken.describe("server", "client"))?;
-        }
-        Ok(to_server || to_client)
-    }
-
-    fn reset(&self) {
-        net::reset(&self.client);
-        net::reset(&self.server);
-    }
-
-    /// Resets whoever has not had the end of what it was being sent; whether that was anything.
-    fn reset_unfinished(&self) -> bool {
-        let mut cut = false;
-        for (pump, sink) in [
-            (&self.to_client, &self.client),
-            (&self.to_server, &self.server),
-        ] {
-            if !pump.is_finished() {
-                net::reset(sink);
-                cut |= pump.bytes() > 0;
-            }
-        }
-        cut
-    }
-}
-
-impl Broken {
-    fn describe(&self, source: &str, sink: &str) -> String {
-        let (who, error) = match self {
-            Broken::Source(error) => (source, error),
-            Broken::Sink(error) => (sink, error),
-        };
-        match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => format!("reset by {who}"),
-            _ => format!("failed: {who}: {error}"),
-        }
-    }
-}
-
-/// The peer's own address with the port that it named; a link-local one keeps the scope that only we know.
-fn scoped(named: SocketAddr, peer: SocketAddr) -> SocketAddr {
-    if named.ip() == peer.ip() {
-        with_port(peer, named.port())
-    } else {
-        named
     }
 }

@@ -1,0 +1,85 @@
+//! A data connection that is open on both sides.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use socket2::Socket;
+
+use super::pump::{Broken, Pump};
+use super::{Source, Watch};
+use crate::ftp::Side;
+use crate::net;
+
+/// Both sockets of a data connection, and the two directions between them.
+#[derive(Debug)]
+pub(super) struct Carriage {
+    pub(super) client: Socket,
+    pub(super) server: Socket,
+    pub(super) to_client: Pump,
+    pub(super) to_server: Pump,
+    pub(super) since: Instant,
+}
+
+impl Carriage {
+    /// Carries both ways; how it broke, if it did.
+    pub(super) fn turn(&mut self, flow: bool) -> Result<bool, String> {
+        let to_server = self.to_server.turn(&self.client, &self.server);
+        let to_server = to_server.map_err(|broken| broken.describe("client", "server"))?;
+        let mut to_client = false;
+        if flow || self.to_client.wants_to_write() {
+            let result = self.to_client.turn(&self.server, &self.client);
+            to_client = result.map_err(|broken| broken.describe("server", "client"))?;
+        }
+        Ok(to_server || to_client)
+    }
+
+    pub(super) fn watch<'a>(&'a self, flow: bool, watch: &mut Watch<'a>) {
+        let (to_client, to_server) = (&self.to_client, &self.to_server);
+        watch.add(
+            Source::Data(Side::Client),
+            self.client.as_fd(),
+            to_server.wants_to_read(),
+            to_client.wants_to_write(),
+        );
+        watch.add(
+            Source::Data(Side::Server),
+            self.server.as_fd(),
+            flow && to_client.wants_to_read(),
+            to_server.wants_to_write(),
+        );
+    }
+
+    pub(super) fn reset(&self) {
+        net::reset(&self.client);
+        net::reset(&self.server);
+    }
+
+    /// Resets whoever has not had the end of what it was being sent; whether that was anything.
+    pub(super) fn reset_unfinished(&self) -> bool {
+        let mut cut = false;
+        for (pump, sink) in [
+            (&self.to_client, &self.client),
+            (&self.to_server, &self.server),
+        ] {
+            if !pump.is_finished() {
+                net::reset(sink);
+                cut |= pump.bytes() > 0;
+            }
+        }
+        cut
+    }
+}
+
+impl Broken {
+    fn describe(&self, source: &str, sink: &str) -> String {
+        let (who, error) = match self {
+            Broken::Source(error) => (source, error),
+            Broken::Sink(error) => (sink, error),
+        };
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => format!("reset by {who}"),
+            _ => format!("failed: {who}: {error}"),
+        }
+    }
+}
