@@ -5,24 +5,26 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal};
-use signal_hook::SigId;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::{pipe, unregister};
 
-/// The signals of this process while it lives. Only one at a time makes sense.
+use crate::sys::caught;
+
+/// Those that are caught.
+const CAUGHT: [Signal; 4] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGCHLD,
+];
+
+/// The signals of this process while it lives. Only one at a time makes sense: a child of fork(2) lets go of its parent's
+/// and makes its own.
 pub struct Signals {
     pipe: UnixStream,
-    stop: Flag,
-    hangup: Flag,
-    child: Flag,
-    registered: Vec<SigId>,
+    /// The end that the handlers write to.
+    _told: UnixStream,
 }
-
-type Flag = Arc<AtomicBool>;
 
 /// What came since the last look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,20 +43,13 @@ impl Signals {
     /// # Errors
     /// The system is out of descriptors: the process cannot serve.
     pub fn catch() -> io::Result<Signals> {
-        let (read, write) = UnixStream::pair()?;
-        read.set_nonblocking(true)?;
-        let mut signals = Signals {
-            pipe: read,
-            stop: Flag::default(),
-            hangup: Flag::default(),
-            child: Flag::default(),
-            registered: Vec::new(),
-        };
-        for signal in [SIGTERM, SIGINT, SIGHUP, SIGCHLD] {
-            signals.register(signal, write.try_clone()?)?;
-        }
+        let (pipe, told) = UnixStream::pair()?;
+        pipe.set_nonblocking(true)?;
+        told.set_nonblocking(true)?;
+        caught::told(Some(told.as_fd()));
+        caught::catch(&CAUGHT)?;
         caught().thread_unblock()?;
-        Ok(signals)
+        Ok(Signals { pipe, _told: told })
     }
 
     /// Readable when a signal came; then [`Signals::take`] it.
@@ -69,33 +64,18 @@ impl Signals {
         // The pipe first: a signal that comes in between is then seen twice rather than lost.
         let mut bytes = [0; 64];
         while matches!((&self.pipe).read(&mut bytes), Ok(1..)) {}
-        let take = |flag: &Flag| flag.swap(false, Ordering::SeqCst);
+        let term = caught::take(Signal::SIGTERM);
         Pending {
-            term: take(&self.stop),
-            hup: take(&self.hangup),
-            child: take(&self.child),
+            term: caught::take(Signal::SIGINT) || term,
+            hup: caught::take(Signal::SIGHUP),
+            child: caught::take(Signal::SIGCHLD),
         }
-    }
-
-    fn register(&mut self, signal: i32, pipe: UnixStream) -> io::Result<()> {
-        let flag = match signal {
-            SIGHUP => &self.hangup,
-            SIGCHLD => &self.child,
-            _ => &self.stop,
-        };
-        // The flag first: actions run in the order of registration, and the byte must not come before what it tells.
-        self.registered
-            .push(signal_hook::flag::register(signal, Arc::clone(flag))?);
-        self.registered.push(pipe::register(signal, pipe)?);
-        Ok(())
     }
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        for id in self.registered.drain(..) {
-            unregister(id);
-        }
+        caught::told(None);
     }
 }
 
@@ -117,25 +97,18 @@ pub fn release() -> io::Result<()> {
 }
 
 fn caught() -> SigSet {
-    [
-        Signal::SIGTERM,
-        Signal::SIGINT,
-        Signal::SIGHUP,
-        Signal::SIGCHLD,
-    ]
-    .into_iter()
-    .collect()
+    CAUGHT.into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use signal_hook::low_level::raise;
+    use nix::sys::signal::raise;
 
     #[test]
     fn a_signal_is_seen_once_and_one_that_was_held_back_is_not_lost() {
         let signals = Signals::catch().unwrap();
-        raise(SIGHUP).unwrap();
+        raise(Signal::SIGHUP).unwrap();
         assert_eq!(
             signals.take(),
             Pending {
@@ -147,7 +120,7 @@ mod tests {
         drop(signals);
 
         hold().unwrap();
-        raise(SIGTERM).unwrap();
+        raise(Signal::SIGTERM).unwrap();
         let signals = Signals::catch().unwrap();
         assert_eq!(
             signals.take(),
