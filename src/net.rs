@@ -143,14 +143,15 @@ pub enum SourcePort {
     Any,
 }
 
-/// Begins to connect a data connection from the address of `from` and a port as told: poll it for writing, then ask
-/// for its error.
+/// Begins to connect a data connection, which only [`end`] ends well, from the address of `from` and a port as told: poll
+/// it for writing, then ask for its error.
 ///
 /// # Errors
 /// As connect(2) and bind(2); EADDRINUSE if every port of the range is taken.
 pub fn dial_data(to: SocketAddr, from: SocketAddr, source: SourcePort) -> io::Result<Socket> {
     let attempt = |port| {
         let socket = stream_socket(to)?;
+        reset(&socket); // until there is a whole file to end; before a peer can have it
         socket.set_reuse_address(true)?; // a port that rests from an earlier transfer will do
         if port == FTP_DATA_PORT {
             share_port(&socket)?;
@@ -199,7 +200,7 @@ fn share_port(_: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// Listens for one data connection, at the address of `at` and a random port of the range.
+/// Listens for one data connection, which only [`end`] ends well, at the address of `at` and a random port of the range.
 ///
 /// # Errors
 /// As bind(2) and listen(2); EADDRINUSE if every port of the range is taken.
@@ -217,6 +218,7 @@ pub fn listen_data_anywhere(at: SocketAddr) -> io::Result<TcpListener> {
 
 fn listen_data_at(at: SocketAddr) -> io::Result<TcpListener> {
     let socket = stream_socket(at)?;
+    reset(&socket); // whoever comes has it from the listener
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&at.into())?;
@@ -359,9 +361,19 @@ pub fn name_of(ip: IpAddr) -> Option<String> {
     forward.into_iter().any(|back| back == ip).then_some(name)
 }
 
-/// Makes the coming close(2) a reset, so that the peer cannot take it for the end of a whole file.
+/// Makes the coming close(2) a reset, so that the peer cannot take it for the end of a whole file; even if it is the kernel
+/// that closes, because this process was killed.
 pub fn reset(socket: &Socket) {
     let _ = socket.set_linger(Some(Duration::ZERO)); // fails only on a socket that is dead already
+}
+
+/// Ends our half of a data connection as a whole file ends, whatever [`reset`] has said before.
+///
+/// # Errors
+/// As shutdown(2): the peer has gone.
+pub fn end(socket: &Socket) -> io::Result<()> {
+    socket.set_linger(None)?;
+    socket.shutdown(Shutdown::Write)
 }
 
 /// Ends a connection so that what was sent last arrives: closing over unread bytes would reset it.

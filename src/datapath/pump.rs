@@ -1,11 +1,11 @@
 //! One direction of a data connection: bytes, then their end. Used twice for each.
 
 use std::io;
-use std::net::Shutdown;
 use std::os::fd::AsFd;
 
 use socket2::Socket;
 
+use crate::net;
 use crate::sys::conduit::Conduit;
 
 /// Fillings that one turn carries at most, so that the control connection is not kept waiting.
@@ -66,7 +66,7 @@ impl Pump {
             match ready(self.conduit.fill(from.as_fd())).map_err(Broken::Source)? {
                 None => break,
                 Some(0) => {
-                    to.shutdown(Shutdown::Write).map_err(Broken::Sink)?;
+                    net::end(to).map_err(Broken::Sink)?;
                     self.finished = true;
                 }
                 Some(_) => {}

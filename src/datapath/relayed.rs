@@ -310,11 +310,10 @@ impl DataPath for Relayed<'_> {
                 carriage.reset();
                 self.conclude(now, "aborted");
             }
-            State::Dialling { came, dialled, .. } => {
-                net::reset(came);
-                net::reset(dialled);
-            }
-            State::Idle | State::Listening { .. } | State::Telling { .. } => {}
+            State::Idle
+            | State::Listening { .. }
+            | State::Dialling { .. }
+            | State::Telling { .. } => {}
         }
         self.state = State::Idle;
     }

@@ -2,6 +2,8 @@
 
 use std::net::Shutdown;
 
+use nix::sys::signal::Signal;
+
 use crate::common::fake::{read_all, reset};
 use crate::common::is_reset;
 use crate::play::Play;
@@ -28,6 +30,7 @@ pub fn of(case: Case) {
         }
         Fault::BothClose => both_close(play),
         Fault::Terminated => terminated(play),
+        Fault::Killed => killed(play),
         Fault::ClientDataResets { noticed } => {
             reset(play.data.client.take().expect("data"));
             data_reset(play, noticed);
@@ -113,6 +116,23 @@ fn terminated(mut play: Play) {
     play.server().hears_end();
     play.server = None;
     play.ends();
+}
+
+/// The kernel closes what a killed process has open. Nobody hears why, but nobody is deceived.
+fn killed(mut play: Play) {
+    play.program.signal(Signal::SIGKILL);
+    data_is_cut(&mut play);
+    for mut control in [play.client.take(), play.server.take()]
+        .into_iter()
+        .flatten()
+    {
+        let rest = control.rest();
+        assert!(
+            is_reset(&rest) || rest.is_ok_and(|rest| rest.is_empty()),
+            "words of the dead"
+        );
+    }
+    play.program.is_killed();
 }
 
 /// 421 and the end, and nothing else.
@@ -208,6 +228,7 @@ fn go_on(play: &mut Play, last: Step) {
 
 /// The session goes on to a good end, and what is left of the data connection ends too.
 fn quits(mut play: Play) {
+    play.has_given_back_its_descriptors();
     play.make(Step::Quitting);
     play.reply("221 bye");
     play.server = None;

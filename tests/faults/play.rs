@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::common::address::{Ends, address_in, extended, numbers, port_in};
+use crate::common::eventually;
 use crate::common::fake::{Control, Listener, dial, read_all};
 use crate::common::session::control_pair;
 use crate::program::Program;
@@ -22,6 +23,8 @@ pub struct Play {
     /// Who is dialled for data, and at which address the one that dials is to find him.
     meeting: Option<(Listener, SocketAddr)>,
     pub data: Data,
+    /// Descriptors that the program has open when there is no data connection.
+    at_rest: usize,
 }
 
 /// Both ends of the data connection, and what went in and came out.
@@ -49,6 +52,7 @@ impl Play {
             program,
             meeting: None,
             data: Data::default(),
+            at_rest: 0,
         }
     }
 
@@ -65,7 +69,10 @@ impl Play {
             Step::Ungreeted => {}
             Step::Greeted => self.reply("220 ready"),
             Step::Named => self.exchange("USER anna", "331 who says so?"),
-            Step::LoggedIn => self.exchange("PASS secret", "230 come in"),
+            Step::LoggedIn => {
+                self.exchange("PASS secret", "230 come in");
+                self.at_rest = self.program.descriptors();
+            }
             Step::Asked => self.ask(),
             Step::Agreed => self.agree(),
             Step::Connected => self.connect(),
@@ -87,6 +94,17 @@ impl Play {
                 self.server().hears("QUIT");
             }
         }
+    }
+
+    /// The program has no more open than before the data connection, of which nothing is left on our side either.
+    #[track_caller]
+    pub fn has_given_back_its_descriptors(&mut self) {
+        self.receiver_is_not_deceived();
+        self.data.client = None;
+        self.data.server = None;
+        eventually("the descriptors are given back", || {
+            (self.program.descriptors() == self.at_rest).then_some(())
+        });
     }
 
     /// The program ends. One whose peers go before it has begun may say so by its exit code (sysexits(3)).

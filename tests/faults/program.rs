@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 
 use nix::errno::Errno;
@@ -26,7 +26,25 @@ impl Program {
     }
 
     pub fn terminate(&self) {
-        kill(self.pid(), Signal::SIGTERM).expect("kill");
+        self.signal(Signal::SIGTERM);
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("kill");
+    }
+
+    /// It is dead, and so are all that it started.
+    #[track_caller]
+    pub fn is_killed(mut self) {
+        let status = self.0.wait().expect("wait");
+        assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "{status}");
+        self.leaves_nobody();
+    }
+
+    /// Descriptors that it has open.
+    pub fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.pid());
+        std::fs::read_dir(folder).map_or(0, Iterator::count)
     }
 
     /// It ends soon and with one of these exit codes, and with it all that it started.
@@ -35,6 +53,11 @@ impl Program {
         let status = eventually("the program ends", || self.0.try_wait().expect("wait"));
         let well = status.code().is_some_and(|code| codes.contains(&code));
         assert!(well, "how it ended: {status}");
+        self.leaves_nobody();
+    }
+
+    #[track_caller]
+    fn leaves_nobody(&self) {
         eventually("its processes are gone", || {
             (killpg(self.pid(), None) == Err(Errno::ESRCH)).then_some(())
         });

@@ -57,6 +57,8 @@ pub enum Fault {
     BothClose,
     /// SIGTERM.
     Terminated,
+    /// SIGKILL: the proxy itself can do nothing any more.
+    Killed,
     /// One end of the data connection goes away with a reset; the server notices, or believes all well.
     ClientDataResets {
         noticed: bool,
@@ -82,13 +84,14 @@ pub struct Case {
 const WAYS: [Way; 4] = [Way::Pasv, Way::Epsv, Way::Port, Way::Eprt];
 const DEEDS: [Deed; 3] = [Deed::Retr, Deed::Stor, Deed::List];
 
-const CONTROL_FAULTS: [Fault; 6] = [
+const CONTROL_FAULTS: [Fault; 7] = [
     Fault::ClientResets,
     Fault::ClientFinishes,
     Fault::ServerResets,
     Fault::ServerCloses,
     Fault::BothClose,
     Fault::Terminated,
+    Fault::Killed,
 ];
 
 const DATA_FAULTS: [Fault; 8] = [
