@@ -250,7 +250,10 @@ fn a_full_disk_costs_the_empty_folder_and_not_the_session() {
     let Some(syslog) = FakeSyslog::start() else {
         return;
     };
-    let full = "mount -t tmpfs -o size=4k,nr_inodes=1 none /mnt; export TMPDIR=/mnt";
+    let full = r#"
+mount -t tmpfs -o size=4k,nr_inodes=1 none /mnt; export TMPDIR=/mnt
+mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" # it becomes /run
+"#;
     let mut session = Session::started(Ends::V4, &[], |client, options| {
         Proxy::inherits_by(syslog.command_after(full, PROGRAM), client, options)
     });

@@ -132,7 +132,7 @@ fn killed(mut play: Play) {
             "words of the dead"
         );
     }
-    play.program.is_killed();
+    play.program.lies_dead();
 }
 
 /// 421 and the end, and nothing else.

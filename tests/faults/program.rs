@@ -35,7 +35,7 @@ impl Program {
 
     /// It is dead, and so are all that it started.
     #[track_caller]
-    pub fn is_killed(mut self) {
+    pub fn lies_dead(mut self) {
         let status = self.0.wait().expect("wait");
         assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "{status}");
         self.leaves_nobody();

@@ -1,0 +1,159 @@
+//! The program as it is started, and what can be seen of its processes.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+
+use crate::chance::Chance;
+use crate::common::address::{CLIENT, FRONT};
+use crate::common::eventually;
+use crate::common::fake::{Control, dial};
+use crate::common::process::PROGRAM;
+use crate::free::free_address;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launcher {
+    Listen,
+    Inetd,
+}
+
+impl Launcher {
+    /// inetd(8) becomes the user that its configuration names, which is for root alone.
+    pub fn is_here(self) -> bool {
+        self == Launcher::Listen || geteuid().is_root() && inetd().exists()
+    }
+}
+
+/// What tests/setup/peers has unpacked.
+fn unpacked(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/.work/root")
+        .join(path)
+}
+
+fn inetd() -> PathBuf {
+    unpacked("usr/sbin/inetd")
+}
+
+pub struct Gateway {
+    parent: Child,
+    address: SocketAddr,
+    /// inetd's, to be removed.
+    settings: Option<PathBuf>,
+}
+
+/// Of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Resident, in KiB.
+    pub memory: u64,
+    pub descriptors: usize,
+}
+
+impl Gateway {
+    pub fn start(launcher: Launcher, server: SocketAddr) -> Gateway {
+        let address = free_address(&FRONT.to_string());
+        let mut settings = None;
+        let mut command = match launcher {
+            Launcher::Listen => {
+                let mut command = Command::new(PROGRAM);
+                command.args(["-R", &server.to_string(), "--max-sessions", "10000"]);
+                command.args(["--listen", &address.to_string()]);
+                command
+            }
+            Launcher::Inetd => {
+                let file = std::env::temp_dir().join(format!("inetd-{}.conf", address.port()));
+                let line = format!(
+                    "{address} stream tcp nowait.1000000 root {PROGRAM} ftp-proxy -R {server}\n"
+                );
+                fs::write(&file, line).expect("inetd.conf");
+                let mut command = Command::new(inetd());
+                command.env("LD_LIBRARY_PATH", unpacked("usr/lib/x86_64-linux-gnu"));
+                command.arg("-i").arg(&file);
+                settings = Some(file);
+                command
+            }
+        };
+        let parent = command.stdin(Stdio::null()).spawn().expect("the program");
+        let gateway = Gateway {
+            parent,
+            address,
+            settings,
+        };
+        let first = eventually("the gateway listens", || dial(CLIENT, address).ok());
+        Control::over(first, "first client").hears_code("220 ");
+        eventually("its first session ends", || {
+            gateway.children().is_empty().then_some(())
+        });
+        gateway
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The parent's children, those that nobody has waited for included.
+    pub fn children(&self) -> Vec<Pid> {
+        let path = format!("/proc/{0}/task/{0}/children", self.parent.id());
+        let text = fs::read_to_string(path).expect("the parent lives");
+        let pids = text.split_ascii_whitespace();
+        pids.map(|pid| Pid::from_raw(pid.parse().expect("a number")))
+            .collect()
+    }
+
+    /// Kills a session that is not `spared`.
+    pub fn kills_one(&self, chance: &mut Chance, spared: Pid) -> bool {
+        let mut children = self.children();
+        children.retain(|child| *child != spared);
+        if children.is_empty() {
+            return false;
+        }
+        let child = chance.one_of(&children);
+        // One that has become another process's number since is none of ours, and the list says whose it is.
+        self.children().contains(&child) && kill(child, Signal::SIGKILL).is_ok()
+    }
+
+    pub fn size_of_parent(&self) -> Size {
+        self.size(Pid::from_raw(
+            self.parent.id().try_into().expect("a number"),
+        ))
+    }
+
+    pub fn size(&self, process: Pid) -> Size {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let memory = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let descriptors = fs::read_dir(format!("/proc/{process}/fd")).expect("it lives");
+        Size {
+            memory: memory
+                .and_then(|kib| kib.parse().ok())
+                .expect("VmRSS in kB"),
+            descriptors: descriptors.count(),
+        }
+    }
+
+    /// All sessions but these end soon, and are waited for.
+    pub fn is_left_with(&self, sessions: &[Pid]) -> Result<(), String> {
+        for _ in 0..600 {
+            if self.children() == sessions {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        Err(format!("left behind: {:?}", self.children()))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.parent.kill();
+        let _ = self.parent.wait();
+        self.settings
+            .iter()
+            .for_each(|file| drop(fs::remove_file(file)));
+    }
+}
