@@ -95,13 +95,29 @@ impl Guard {
     /// # Errors
     /// [`Unreachable::Loop`] or [`Unreachable::Forbidden`].
     pub fn check(&self, to: SocketAddr) -> Result<(), Unreachable> {
+        self.judge(to, self.client_chose)
+    }
+
+    /// The same for the end of a data connection that client or server have named, and that neither of them is: whoever
+    /// chose the server, this one was chosen by a stranger.
+    ///
+    /// # Errors
+    /// [`Unreachable::Loop`] or [`Unreachable::Forbidden`].
+    pub fn check_third(&self, to: SocketAddr) -> Result<(), Unreachable> {
+        if to.ip().is_unspecified() {
+            return Err(Unreachable::Forbidden(to));
+        }
+        self.judge(to, true)
+    }
+
+    fn judge(&self, to: SocketAddr, client_chose: bool) -> Result<(), Unreachable> {
         let ip = to.ip();
         let nobody = ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]);
         let here = self.local.contains(ip);
         if here && to.port() == self.proxy.port() {
             return Err(Unreachable::Loop(to));
         }
-        if nobody || self.client_chose && here && !self.local.contains(self.client) {
+        if nobody || client_chose && here && !self.local.contains(self.client) {
             return Err(Unreachable::Forbidden(to));
         }
         Ok(())

@@ -18,6 +18,71 @@ const NEEDED: [&str; 3] = ["USER", "PASS", "QUIT"];
 pub struct Permit {
     /// `--deny-command` and `--no-epsv`: refused, whoever says them.
     pub denied: Verbs,
+    /// `--foreign-address`.
+    pub foreign: ForeignAddresses,
+}
+
+/// What becomes of an address that is not its speaker's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// The command is, and the client hears so.
+    Refuse,
+    /// The speaker's own address is taken in its place.
+    Ignore,
+    /// It is dialled, unless nobody may dial it.
+    Allow,
+}
+
+/// The same for both who name addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignAddresses {
+    /// The client, in PORT and EPRT.
+    pub active: Foreign,
+    /// The server, in 227.
+    pub passive: Foreign,
+}
+
+impl Default for ForeignAddresses {
+    /// A client has no reason to name another host; a server behind a translator does so by mistake.
+    fn default() -> Self {
+        ForeignAddresses {
+            active: Foreign::Refuse,
+            passive: Foreign::Ignore,
+        }
+    }
+}
+
+impl ForeignAddresses {
+    /// Takes in what a text says: `refuse`, `ignore` or `allow`, for both, or behind `active=` and `passive=` for one;
+    /// several with commas between. `None`: it says nothing of the kind.
+    #[must_use]
+    pub fn with(mut self, text: &str) -> Option<Self> {
+        for part in text.split(',') {
+            let (who, what) = match part.split_once('=') {
+                Some((who, what)) => (Some(who), what),
+                None => (None, part),
+            };
+            let what = match what {
+                "refuse" => Foreign::Refuse,
+                "ignore" => Foreign::Ignore,
+                "allow" => Foreign::Allow,
+                _ => return None,
+            };
+            match who {
+                None => (self.active, self.passive) = (what, what),
+                Some("active") => self.active = what,
+                Some("passive") => self.passive = what,
+                Some(_) => return None,
+            }
+        }
+        Some(self)
+    }
+
+    /// Whether a third host may be dialled at all.
+    #[must_use]
+    pub fn allows(self) -> bool {
+        [self.active, self.passive].contains(&Foreign::Allow)
+    }
 }
 
 /// Verbs that are denied, in capitals.
@@ -100,6 +165,31 @@ mod tests {
         }
         assert!(!verbs.has(b"EPS") && !verbs.has(b"EPRT") && !verbs.has(b""));
         assert!(!Verbs::default().has(b"EPSV"));
+    }
+
+    #[test]
+    fn a_bare_word_is_for_both_and_the_last_one_counts() {
+        use Foreign::{Allow, Ignore, Refuse};
+        let both = |text: &str| {
+            ForeignAddresses::default()
+                .with(text)
+                .map(|f| (f.active, f.passive))
+        };
+        assert_eq!(both("refuse"), Some((Refuse, Refuse)));
+        assert_eq!(both("passive=allow"), Some((Refuse, Allow)));
+        assert_eq!(both("active=ignore"), Some((Ignore, Ignore)));
+        assert_eq!(both("allow,active=refuse"), Some((Refuse, Allow)));
+        for text in [
+            "",
+            "Allow",
+            "allow,",
+            "port=allow",
+            "active",
+            "active=",
+            "=allow",
+        ] {
+            assert_eq!(both(text), None, "{text}");
+        }
     }
 
     #[test]

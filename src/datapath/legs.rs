@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::announce::Announced;
 use crate::broker::{Wanted, Way};
 use crate::endpoint::PortRange;
+use crate::ftp::DataPlan;
 use crate::net::{SourcePort, with_port};
 
 /// The addresses of a session's data connections. Ports of these addresses are of no meaning.
@@ -35,6 +36,16 @@ impl Legs {
     pub fn reach(&mut self, server: SocketAddr, facing_server: SocketAddr) {
         self.server = server;
         self.facing_server = facing_server;
+    }
+
+    /// The far end of this data connection is neither the client nor the server.
+    #[must_use]
+    pub fn is_third(&self, plan: DataPlan) -> bool {
+        let peer = match plan {
+            DataPlan::Active { .. } => self.client,
+            DataPlan::Passive { .. } => self.server,
+        };
+        plan.far_end().ip() != peer.ip()
     }
 
     /// What the broker has to know of a data connection between these.

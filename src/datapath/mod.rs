@@ -26,6 +26,7 @@ pub use redirected::Redirected;
 pub use relayed::Relayed;
 pub use watch::{Ready, Source, Watch};
 
+use crate::destination::Unreachable;
 use crate::ftp::{DataEnd, DataPlan, NoData};
 
 /// A stand-in for one data connection at a time.
@@ -70,6 +71,8 @@ pub trait DataPath {
 pub enum Unprepared {
     /// Every port is taken.
     Ports(io::Error),
+    /// The far end is a third host that may not be dialled.
+    Forbidden(Unreachable),
     /// Something else.
     System(io::Error),
 }
@@ -80,6 +83,7 @@ impl Unprepared {
     pub fn reason(&self) -> NoData {
         match self {
             Unprepared::Ports(_) => NoData::Ports,
+            Unprepared::Forbidden(_) => NoData::Forbidden,
             Unprepared::System(_) => NoData::Other,
         }
     }
@@ -98,6 +102,7 @@ impl fmt::Display for Unprepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unprepared::Ports(error) => write!(f, "every port is taken: {error}"),
+            Unprepared::Forbidden(why) => why.fmt(f),
             Unprepared::System(error) => error.fmt(f),
         }
     }

@@ -49,6 +49,12 @@ impl DataPath for Redirected<'_> {
         let mut tries = 0;
         loop {
             let told = self.relayed.prepare(plan, now)?;
+            // A third host expects nobody's address, and the broker would grant it nothing.
+            let active = matches!(plan, DataPlan::Active { .. });
+            if active && self.relayed.legs().is_third(*plan) {
+                self.granted.leave(now);
+                return Ok(told);
+            }
             tries += 1;
             match self.grant(plan, told.port()) {
                 // Another session of this client's has left that port a moment ago.

@@ -14,6 +14,7 @@ use super::pump::Pump;
 use super::{DataPath, Legs, Ready, Source, Totals, Unprepared, Watch};
 use crate::announce::Announced;
 use crate::broker::Broker;
+use crate::destination::Guard;
 use crate::ftp::{DataEnd, DataPlan, Side};
 use crate::log::Log;
 use crate::net::{self, SourcePort};
@@ -25,6 +26,8 @@ pub struct Relayed<'a> {
     lender: Option<Broker>,
     /// How long the far end may take to accept.
     connect: Duration,
+    /// Judges third hosts.
+    guard: &'a Guard,
     state: State,
     totals: Totals,
     log: &'a Log,
@@ -54,11 +57,18 @@ enum State {
 impl<'a> Relayed<'a> {
     /// Nothing is opened yet.
     #[must_use]
-    pub fn new(legs: Legs, lender: Option<Broker>, connect: Duration, log: &'a Log) -> Self {
+    pub fn new(
+        legs: Legs,
+        lender: Option<Broker>,
+        connect: Duration,
+        guard: &'a Guard,
+        log: &'a Log,
+    ) -> Self {
         Relayed {
             legs,
             lender,
             connect,
+            guard,
             state: State::Idle,
             totals: Totals::default(),
             log,
@@ -106,8 +116,9 @@ impl<'a> Relayed<'a> {
             DataPlan::Active { client } => {
                 let to = scoped(client, legs.client);
                 match &self.lender {
-                    Some(broker) => broker.dial(to.port()),
-                    None => self.dial_from(to, legs.source_to_client, legs.source_port),
+                    // Port 20 is for the client alone.
+                    Some(broker) if !legs.is_third(plan) => broker.dial(to.port()),
+                    _ => self.dial_from(to, legs.source_to_client, legs.source_port),
                 }
             }
             DataPlan::Passive { server } => {
@@ -281,6 +292,11 @@ impl DataPath for Relayed<'_> {
     fn prepare(&mut self, plan: &DataPlan, now: Instant) -> Result<SocketAddr, Unprepared> {
         self.discard(now);
         let legs = &self.legs;
+        if legs.is_third(*plan) {
+            self.guard
+                .check_third(plan.far_end())
+                .map_err(Unprepared::Forbidden)?;
+        }
         let (at, expected, announced) = match plan {
             DataPlan::Active { .. } => (legs.facing_server, legs.server, Announced::default()),
             DataPlan::Passive { .. } => (legs.facing_client, legs.client, legs.announced),

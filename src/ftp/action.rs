@@ -7,7 +7,7 @@ use super::Side;
 use super::line::MAX_LINE;
 use super::session::MAX_OUTSTANDING;
 use crate::endpoint::HostPort;
-use crate::permit::Permit;
+use crate::permit::{Foreign, Permit};
 
 /// What the session has to go by; known before its first byte.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Terms {
     pub nat_mode: bool,
     /// `--forward-any-port`: a client may name a server's port other than 21.
     pub any_port: bool,
-    /// `--deny-command`, `--no-epsv`.
+    /// What is denied or refused.
     pub permit: Permit,
     /// `--max-line`: longest line of either side, in bytes with its line end.
     pub max_line: usize,
@@ -73,14 +73,25 @@ pub enum Action {
 pub enum DataPlan {
     /// The server will connect to us; connect to the client, there.
     Active {
-        /// Where the client listens: its own address, a port of 1024 or more.
+        /// Where the client listens: its own address unless another is allowed, a port of 1024 or more.
         client: SocketAddr,
     },
     /// The client will connect to us; connect to the server, there.
     Passive {
-        /// Where the server listens: its own address, a port of 1024 or more.
+        /// Where the server listens: its own address unless another is allowed, a port of 1024 or more.
         server: SocketAddr,
     },
+}
+
+impl DataPlan {
+    /// Where the one listens whom we dial.
+    #[must_use]
+    pub fn far_end(&self) -> SocketAddr {
+        match self {
+            DataPlan::Active { client } => *client,
+            DataPlan::Passive { server } => *server,
+        }
+    }
 }
 
 /// Why nobody stands in for a data connection.
@@ -88,6 +99,8 @@ pub enum DataPlan {
 pub enum NoData {
     /// Every port is taken now.
     Ports,
+    /// A third host, and one that nobody may have dialled.
+    Forbidden,
     /// Something else, which only the log knows.
     Other,
 }
@@ -118,8 +131,8 @@ pub enum Note {
     Said(Side, Vec<u8>),
     /// A command was refused: why, and the line without secrets.
     Refused(&'static str, Vec<u8>),
-    /// The server's 227 named another host than itself; its own address is used.
-    ForeignPassive(IpAddr),
+    /// This side named another host than itself, and what became of that.
+    Foreign(Side, IpAddr, Foreign),
     /// The server's line is longer than so many bytes, which the terms allow.
     LongLine(usize),
     /// So many commands wait for their answers that no more are taken for now; said once.

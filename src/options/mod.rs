@@ -98,7 +98,7 @@ pub struct Options {
     pub cage: bool,
     /// `-n`: passive data is not touched.
     pub nat_mode: bool,
-    /// `--deny-command`, `--no-epsv`.
+    /// `--deny-command`, `--no-epsv`, `--foreign-address`.
     pub permit: Permit,
     /// `-r`: host names are looked up.
     pub names: bool,

@@ -2,7 +2,7 @@
 
 use super::BadUsage;
 use super::given::Given;
-use crate::permit::{Permit, Verbs};
+use crate::permit::{ForeignAddresses, Permit, Verbs};
 
 pub(super) fn permit(given: &Given) -> Result<Permit, BadUsage> {
     let mut denied = Verbs::default();
@@ -15,12 +15,32 @@ pub(super) fn permit(given: &Given) -> Result<Permit, BadUsage> {
     if given.flag("no-epsv") {
         denied.add(Verbs::epsv());
     }
-    Ok(Permit { denied })
+    let foreign = foreign(given)?;
+    Ok(Permit { denied, foreign })
+}
+
+fn foreign(given: &Given) -> Result<ForeignAddresses, BadUsage> {
+    let mut foreign = ForeignAddresses::default();
+    for text in given.all("foreign-address") {
+        foreign = foreign.with(&text).ok_or_else(|| {
+            BadUsage(format!(
+                "--foreign-address {text}: write refuse, ignore or allow, for one side as active=refuse or passive=allow"
+            ))
+        })?;
+    }
+    // The broker knows this session's client and server, and grants nobody else anything.
+    if foreign.allows() && given.last("data-path").as_deref() == Some("kernel") {
+        return Err(BadUsage(
+            "--foreign-address: with --data-path kernel nothing can be allowed".to_owned(),
+        ));
+    }
+    Ok(foreign)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::run;
+    use crate::permit::{Foreign, ForeignAddresses};
 
     #[test]
     fn denied_commands_add_up() {
@@ -31,6 +51,27 @@ mod tests {
         assert!(!options.permit.denied.has(b"PORT"));
         let options = run("-R 10.0.0.5 --no-epsv").unwrap();
         assert!(options.permit.denied.has(b"EPSV"));
+    }
+
+    #[test]
+    fn foreign_addresses_are_treated_as_the_last_word_says() {
+        let foreign = |line: &str| run(line).unwrap().permit.foreign;
+        assert_eq!(foreign("-R 10.0.0.5"), ForeignAddresses::default());
+        let line = "-R 10.0.0.5 --foreign-address allow --foreign-address active=ignore";
+        assert_eq!(foreign(line).active, Foreign::Ignore);
+        assert_eq!(foreign(line).passive, Foreign::Allow);
+        let kernel = "-R 10.0.0.5 --data-path kernel --foreign-address";
+        assert!(
+            run(&format!("{kernel} allow"))
+                .unwrap_err()
+                .contains("kernel")
+        );
+        assert!(run(&format!("{kernel} ignore")).is_ok());
+        let bad = run("-R 10.0.0.5 --foreign-address port=allow").unwrap_err();
+        assert!(
+            bad.starts_with("--foreign-address port=allow: write "),
+            "{bad}"
+        );
     }
 
     #[test]

@@ -64,6 +64,11 @@ pub const TABLE: &[Opt] = &[
     ),
     long("deny-command", "verb[,verb...]", "refuse these commands"),
     long("diverted", "", "destination: the socket's own name"),
+    long(
+        "foreign-address",
+        "treatment",
+        "PORT, 227 of another host: refuse, ignore, allow",
+    ),
     long("forward", "", "destination: the client names it"),
     long(
         "forward-any-port",

@@ -1,6 +1,6 @@
 //! The life of a session.
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
 use super::refusal::{
@@ -238,7 +238,7 @@ impl Proxy<'_> {
                 Err(why) => return Err(turn_away(&client, unreachable(&why))),
             }
         }
-        let (data, epsv) = self.data_path(legs, destined.dialled.ip(), broker);
+        let (data, epsv) = self.data_path(legs, &destined, broker);
         if self.options.cage {
             if let Err(error) = cage::enter(self.log) {
                 return Err(turn_away(&client, fault(error)));
@@ -280,12 +280,13 @@ impl Proxy<'_> {
     }
 
     /// Who stands in for data connections, and whether the client reaches that one with EPSV.
-    fn data_path(
-        &self,
+    fn data_path<'a>(
+        &'a self,
         mut legs: Legs,
-        dialled: IpAddr,
+        destined: &'a Destined,
         broker: Option<Broker>,
-    ) -> (Box<dyn DataPath + '_>, bool) {
+    ) -> (Box<dyn DataPath + 'a>, bool) {
+        let (dialled, guard) = (destined.dialled.ip(), &destined.guard);
         let connect = self.options.bounds.connect;
         let one_family = legs.client.is_ipv4() == legs.server.is_ipv4();
         match (self.choice.path, broker) {
@@ -296,7 +297,7 @@ impl Proxy<'_> {
                 legs.announced.address = Told::Instead(dialled);
                 // The broker grants no port outside the range.
                 legs.strict_ports = true;
-                let relayed = Relayed::new(legs, None, connect, self.log);
+                let relayed = Relayed::new(legs, None, connect, guard, self.log);
                 let redirected = datapath::Redirected::new(relayed, broker, self.log);
                 (Box::new(redirected), true)
             }
@@ -308,7 +309,7 @@ impl Proxy<'_> {
                 }
                 let lender = broker.filter(|_| self.options.rewrite_source_port);
                 let epsv = legs.facing_client.ip() == dialled;
-                let relayed = Relayed::new(legs, lender, connect, self.log);
+                let relayed = Relayed::new(legs, lender, connect, guard, self.log);
                 (Box::new(relayed), epsv)
             }
         }

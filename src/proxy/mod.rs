@@ -14,6 +14,7 @@ use crate::log::Log;
 use crate::nat::{self, Engine};
 use crate::net;
 use crate::options::{Destination, Options};
+use crate::permit::{Foreign, ForeignAddresses};
 use crate::privs::{Dropped, Root};
 use crate::wrappers::Wrappers;
 
@@ -81,6 +82,7 @@ impl<'a> Proxy<'a> {
                 "--no-cage: sessions give up root and nothing else; for debugging only"
             ));
         }
+        warn_of_third_hosts(options.permit.foreign, log);
         let proxy = Proxy {
             options,
             choice,
@@ -105,6 +107,20 @@ fn log_choice(choice: &Choice, log: &Log) {
             "data path: relay, some clients need redirect ({why})"
         )),
         None => log.info(format_args!("data path: {}", choice.path)),
+    }
+}
+
+/// Whoever allows it shall know what that is called.
+fn warn_of_third_hosts(foreign: ForeignAddresses, log: &Log) {
+    if foreign.active == Foreign::Allow {
+        log.warning(format_args!(
+            "--foreign-address allow: clients choose to which host the proxy connects (bounce attack)"
+        ));
+    }
+    if foreign.passive == Foreign::Allow {
+        log.warning(format_args!(
+            "--foreign-address allow: servers choose to which host the proxy connects"
+        ));
     }
 }
 

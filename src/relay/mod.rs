@@ -20,6 +20,7 @@ use crate::datapath::{DataPath, Ready, Source, Totals, Watch};
 use crate::endpoint::HostPort;
 use crate::ftp::{Action, DataPlan, End, Note, Session, Side};
 use crate::log::{Log, escaped};
+use crate::permit::Foreign;
 use crate::privs::Dropped;
 use crate::signals::Signals;
 
@@ -289,10 +290,18 @@ impl Relay<'_> {
                 self.log
                     .warning(format_args!("refused command, {why}: {}", escaped(line)));
             }
-            Note::ForeignPassive(named) => {
-                self.log.notice(format_args!(
-                    "server named {named} for passive data, using its own address"
-                ));
+            Note::Foreign(side, named, foreign) => {
+                let what = match foreign {
+                    Foreign::Refuse => "refused",
+                    Foreign::Ignore => "using its own address",
+                    Foreign::Allow => "allowed",
+                };
+                let (who, data) = match side {
+                    Side::Client => ("client", "active"),
+                    Side::Server => ("server", "passive"),
+                };
+                self.log
+                    .notice(format_args!("{who} named {named} for {data} data, {what}"));
             }
             Note::LongLine(most) => {
                 self.log.warning(format_args!(

@@ -157,6 +157,18 @@ impl Listener {
         Listener::with(ip, |port| port & 2 != 0)
     }
 
+    /// Two at one port, each at an address of its own.
+    #[must_use]
+    pub fn two(one: IpAddr, other: IpAddr) -> [Self; 2] {
+        loop {
+            let first = Listener::at(one);
+            let second = TcpListener::bind(SocketAddr::new(other, first.address().port()));
+            if let Ok(second) = second {
+                return [first, Listener(second)];
+            }
+        }
+    }
+
     // Not by the last bit: Linux gives away odd ports first.
     fn with(ip: IpAddr, suits: fn(u16) -> bool) -> Self {
         loop {

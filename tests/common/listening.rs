@@ -21,6 +21,8 @@ pub struct Listening {
     lines: Receiver<String>,
     /// Everything that was written there so far.
     pub seen: Vec<String>,
+    /// And before it listened.
+    pub before: Vec<String>,
 }
 
 impl Listening {
@@ -54,16 +56,17 @@ impl Listening {
             .copied()
             .collect();
         let proxy = Proxy::listens(&options, stderr);
-        let listening = Listening {
+        let mut listening = Listening {
             proxy,
             at,
             lines: lines_of(ours),
             seen: Vec::new(),
+            before: Vec::new(),
         };
         loop {
             match listening.lines.recv_timeout(PATIENCE) {
                 Ok(line) if line.contains("listening on") => return Some(listening),
-                Ok(_) => {}
+                Ok(line) => listening.before.push(line),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => panic!("the program does not listen"),
             }

@@ -189,6 +189,7 @@ fn about_data(said: &mut Said) {
         Ok(SocketAddr::new(V6, 50002)),
         Ok(SocketAddr::from(([0, 0, 0, 0], 50002))),
         Err(NoData::Ports),
+        Err(NoData::Forbidden),
         Err(NoData::Other),
     ] {
         for (verb, answer) in answers {
@@ -200,7 +201,7 @@ fn about_data(said: &mut Said) {
         }
     }
     for line in ["PORT 127,0,0,2,200,10", "EPRT |1|127.0.0.2|51210|"] {
-        for why in [NoData::Ports, NoData::Other] {
+        for why in [NoData::Ports, NoData::Forbidden, NoData::Other] {
             let mut stage = Stage::greeted();
             stage.listening_at = Err(why);
             said.by(stage, line.as_bytes());

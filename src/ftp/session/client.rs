@@ -12,6 +12,7 @@ use super::super::telnet::{DM, IAC, IP};
 use super::expected::{Expected, Extent, Login, Parked};
 use super::{LEAST_DATA_PORT, Session};
 use crate::endpoint::{FTP_PORT, HostPort};
+use crate::permit::Foreign;
 
 impl Session {
     /// Acts on the next line from the client; `false` if there is none that may be acted on now.
@@ -218,12 +219,12 @@ impl Session {
         self.refuse("wrong network protocol", text, reply.as_bytes());
     }
 
-    /// PORT and EPRT: the client listens where it says, and it may speak for nobody else (RFC 2577 §3;
+    /// PORT and EPRT: the client listens where it says, and unless it is allowed it may speak for nobody else (RFC 2577 §3;
     /// docs/ancestors.md, D26).
     fn active(&mut self, extended: bool, client: Option<SocketAddr>, text: &[u8]) {
         match client {
             None => self.refuse("malformed", text, b"501 Malformed address.\r\n"),
-            Some(at) if at.ip() != self.terms.client => {
+            Some(at) if at.ip() != self.terms.client && !self.is_allowed(at) => {
                 self.refuse(
                     "address is not the client's",
                     text,
@@ -237,11 +238,28 @@ impl Session {
                     b"501 Ports below 1024 are refused.\r\n",
                 );
             }
-            Some(client) => {
+            Some(mut client) => {
+                let foreign = self.terms.permit.foreign.active;
+                if client.ip() != self.terms.client {
+                    self.note(Note::Foreign(Side::Client, client.ip(), foreign));
+                    if foreign == Foreign::Ignore {
+                        client.set_ip(self.terms.client);
+                    }
+                }
                 self.parked = Some(Parked::Active { extended });
                 self.actions
                     .push_back(Action::Prepare(DataPlan::Active { client }));
             }
+        }
+    }
+
+    /// A client may name this host, which is not itself.
+    fn is_allowed(&self, at: SocketAddr) -> bool {
+        match self.terms.permit.foreign.active {
+            Foreign::Refuse => false,
+            Foreign::Ignore => true,
+            // We dial from an address of the client's family.
+            Foreign::Allow => at.is_ipv4() == self.terms.client.is_ipv4(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::super::action::{DataEnd, End, NOT_OPENED, NoData};
 use super::super::addr::{EprtArgument, PortArgument};
 use super::Session;
 use super::expected::{Data, Expected, Extent, Parked};
+use super::server::FOREIGN;
 
 /// What a client hears for whom nobody listens because each port is taken. RFC 959 §5.4 has no 4xx for PORT and PASV,
 /// servers have: it is the code by which a client knows that another time may do (docs/conformance.md).
@@ -16,6 +17,9 @@ const NO_PORT: &[u8] = b"425 Every port for data connections is taken; try again
 
 /// The same, if it is for another reason.
 const NO_DATA: &[u8] = b"500 No data connection is to be had now; try again.\r\n";
+
+/// What a client hears that names a host which nobody may have dialled.
+const FORBIDDEN: &[u8] = b"501 That address is not allowed.\r\n";
 
 /// What a client hears who should be told another address than it has dialled, and nobody knows that one now.
 const NO_ADDRESS: &[u8] =
@@ -65,6 +69,8 @@ impl Session {
     pub fn unprepared(&mut self, why: NoData) {
         let reply = match why {
             NoData::Ports => NO_PORT,
+            NoData::Forbidden if matches!(self.parked, Some(Parked::Passive { .. })) => FOREIGN,
+            NoData::Forbidden => FORBIDDEN,
             NoData::Other => NO_DATA,
         };
         match self.parked.take() {

@@ -10,6 +10,11 @@ use super::super::line::body;
 use super::super::reply::Place;
 use super::expected::{Data, Expected, Extent, Login, Parked};
 use super::{LEAST_DATA_PORT, Session};
+use crate::permit::Foreign;
+
+/// What a client hears whose server names a host that will not be dialled.
+pub(super) const FOREIGN: &[u8] =
+    b"502 The server's answer to passive mode names another host.\r\n";
 
 impl Session {
     /// Acts on the next line from the server; `false` if there is none that may be acted on now.
@@ -197,8 +202,15 @@ impl Session {
         }
         match (found, self.server) {
             (Some((port, named)), Some(server)) if port >= LEAST_DATA_PORT => {
+                let mut server = server;
                 if let Some(named) = named.filter(|named| *named != server) {
-                    self.note(Note::ForeignPassive(named));
+                    let foreign = self.terms.permit.foreign.passive;
+                    self.note(Note::Foreign(Side::Server, named, foreign));
+                    match foreign {
+                        Foreign::Refuse => return self.answer(FOREIGN),
+                        Foreign::Ignore => {}
+                        Foreign::Allow => server = named,
+                    }
                 }
                 self.parked = Some(Parked::Passive { asked });
                 self.actions.push_back(Action::Prepare(DataPlan::Passive {

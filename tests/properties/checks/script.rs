@@ -3,7 +3,8 @@
 //! Lines of one side that stand together are said in one piece; a blank line parts them.
 //!
 //! The first line has the terms, a letter each: `A` `-A`, `n` `-n`, `e` EPSV is possible, `p` any port, `f` forward, `d` some
-//! verbs are denied, `6` an IPv6 client, `8` an IPv6 server. Then the first byte of a line says what happens:
+//! verbs are denied, `i` `o` foreign addresses of the client's are ignored or allowed, `r` `w` those of the server's are
+//! refused or allowed, `6` an IPv6 client, `8` an IPv6 server. Then the first byte of a line says what happens:
 //!
 //! | | |
 //! |---|---|
@@ -22,7 +23,7 @@
 use std::net::IpAddr;
 
 use ftp_proxy::ftp::{DataEnd, Side, Terms};
-use ftp_proxy::permit::{Permit, Verbs};
+use ftp_proxy::permit::{ForeignAddresses, Permit, Verbs};
 
 /// A session to be played.
 #[derive(Debug)]
@@ -51,15 +52,27 @@ pub enum Step {
 pub const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 pub const SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-/// What is denied: of each kind of verb one.
-fn permit(denying: bool) -> Permit {
-    let denied = if denying {
+/// What is denied: of each kind of verb one. What becomes of foreign addresses.
+fn permit(has: impl Fn(u8) -> bool) -> Permit {
+    let denied = if has(b'd') {
         "EPSV,PORT,RETR,MLSD,SITE,ABOR,FEAT".parse()
     } else {
         Ok(Verbs::default())
     };
+    let mut foreign = ForeignAddresses::default();
+    for (letter, word) in [
+        (b'i', "active=ignore"),
+        (b'o', "active=allow"),
+        (b'r', "passive=refuse"),
+        (b'w', "passive=allow"),
+    ] {
+        if has(letter) {
+            foreign = foreign.with(word).unwrap_or_default();
+        }
+    }
     Permit {
         denied: denied.unwrap_or_default(),
+        foreign,
     }
 }
 
@@ -78,7 +91,7 @@ impl Script {
                 anonymous_only: has(b'A'),
                 nat_mode: has(b'n'),
                 any_port: has(b'p'),
-                permit: permit(has(b'd')),
+                permit: permit(has),
                 ..Terms::of(if has(b'6') { v6(2) } else { CLIENT })
             },
             forward: has(b'f'),

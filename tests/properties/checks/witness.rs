@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ftp_proxy::ftp::{Action, DataPlan, Note, Side, Terms};
 
+use ftp_proxy::permit::Foreign;
+
 use super::oracle::{LONGEST, Line, Unit, body, latin, lines, units, words};
 use super::quiet::{Heard, as_dropped, masked};
 use super::script::Script;
@@ -248,11 +250,21 @@ impl Witness {
     /// A data connection has the client or the server at its far end, at a port that is no service's, and was asked for.
     fn plan(&mut self, plan: &DataPlan) {
         let verb = words(&self.line().bytes).0;
-        let (far, own, verbs) = match plan {
-            DataPlan::Active { client } => (client, self.terms.client, ["PORT", "EPRT"]),
-            DataPlan::Passive { server } => (server, self.server, ["PASV", "EPSV"]),
+        let foreign = self.terms.permit.foreign;
+        let (far, own, verbs, foreign) = match plan {
+            DataPlan::Active { client } => {
+                (client, self.terms.client, ["PORT", "EPRT"], foreign.active)
+            }
+            DataPlan::Passive { server } => {
+                (server, self.server, ["PASV", "EPSV"], foreign.passive)
+            }
         };
-        assert_eq!(far.ip(), own, "a third party");
+        let third = far.ip() != own;
+        assert!(!third || foreign == Foreign::Allow, "a third party");
+        assert!(
+            !third || far.is_ipv4() == own.is_ipv4(),
+            "of another family"
+        );
         assert!(far.port() >= 1024, "a service: {far}");
         assert!(verbs.contains(&verb.as_str()), "{plan:?} for {verb}");
         let passive = matches!(plan, DataPlan::Passive { .. });
@@ -286,7 +298,7 @@ impl Witness {
             }
             Note::Said(Side::Client, text) => self.ours = Some(text.clone()),
             Note::Said(Side::Server, _)
-            | Note::ForeignPassive(_)
+            | Note::Foreign(..)
             | Note::BadPassive(_)
             | Note::LongLine(_)
             | Note::Crowded(_) => {}
