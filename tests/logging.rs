@@ -216,6 +216,49 @@ fn what_a_terminal_would_obey_is_escaped() {
 }
 
 #[test]
+fn each_bound_that_is_passed_is_logged() {
+    let mut session = Logged::begin(&["--max-line", "512", "--max-outstanding", "4"]);
+    session.client.says(&"x".repeat(600));
+    session.client.hears_code("500 ");
+    session.log.logs("refused command, line too long");
+    session.client.says_bytes(&b"NOOP\r\n".repeat(5));
+    session
+        .log
+        .logs("4 commands wait for their answers: the client is not read for now");
+    session.server.says(&format!("200 {}", "x".repeat(600)));
+    session.client.hears_code("421 ");
+    session
+        .log
+        .logs("the server sent a line of more than 512 bytes");
+    let end = session.log.logs("session ended");
+    assert!(end.ends_with("(line too long)"), "{end}");
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_logged_once() {
+    let mut session = Logged::begin(&["--max-queue", "4096"]);
+    session.client.says("STAT");
+    session.server.hears("STAT");
+    session.server.says("211-Here it begins");
+    let line = "x".repeat(1000);
+    let mut said = 0;
+    while common::writable(session.server.stream(), Duration::from_millis(300)) {
+        session.server.says(&line);
+        said += 1;
+    }
+    session
+        .log
+        .logs("the client takes nothing, 4096 bytes wait: the server is not read for now");
+    session.client.hears("211-Here it begins");
+    (0..said).for_each(|_| session.client.hears(&line));
+    session.server.says("211 Here it ends");
+    session.client.hears("211 Here it ends");
+    let all = session.quits();
+    let told = all.iter().filter(|l| l.contains("takes nothing"));
+    assert_eq!(told.count(), 1, "{all:#?}");
+}
+
+#[test]
 fn a_line_names_its_process_and_each_session_is_another() {
     let mut session = Logged::begin(&[]);
     let second = session.log.client();

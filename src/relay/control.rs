@@ -11,6 +11,9 @@ use crate::datapath::{Source, Watch};
 use crate::ftp::Side;
 use crate::net;
 
+/// Lines that wait are put together to pieces of at most so many bytes.
+const PIECE_MAX: usize = 4096;
+
 /// A control connection, never blocking.
 #[derive(Debug)]
 pub struct Control {
@@ -51,11 +54,18 @@ impl Control {
     }
 
     pub(super) fn send(&mut self, bytes: Vec<u8>) {
-        if !self.broken {
-            self.out.push_back(Piece {
+        if self.broken {
+            return;
+        }
+        match self.out.back_mut() {
+            // Each piece costs beside its bytes, and lines may be of one byte.
+            Some(last) if !last.urgent && last.bytes.len() + bytes.len() <= PIECE_MAX => {
+                last.bytes.extend(bytes);
+            }
+            _ => self.out.push_back(Piece {
                 bytes,
                 urgent: false,
-            });
+            }),
         }
     }
 

@@ -86,6 +86,12 @@ impl Script {
         self.options.iter().any(|o| o == option)
     }
 
+    /// The number behind an option.
+    pub fn number(&self, option: &str) -> Option<usize> {
+        let at = self.options.iter().position(|o| o == option)?;
+        Some(self.options[at + 1].parse().expect("a number"))
+    }
+
     /// The steps, told where the server listens.
     pub fn steps(&self, server: SocketAddr) -> Vec<Step> {
         let step = |(line, text): &(usize, String)| Step {

@@ -46,13 +46,18 @@ struct Peer {
 impl<'a> Stage<'a> {
     fn set(script: &'a Script, cut: usize) -> Self {
         let options = script.understood();
+        let plain = Terms::of(script.ends.client);
         let terms = Terms {
             epsv: script.epsv,
             anonymous_only: options.anonymous_only,
             nat_mode: options.nat_mode,
             any_port: options.destination == Destination::Forward { any_port: true },
             permit: options.permit,
-            ..Terms::of(script.ends.client)
+            max_line: script.number("--max-line").unwrap_or(plain.max_line),
+            max_outstanding: script
+                .number("--max-outstanding")
+                .unwrap_or(plain.max_outstanding),
+            ..plain
         };
         let server = (!script.has("--forward")).then_some(script.ends.server);
         Stage {
