@@ -97,6 +97,13 @@ impl Log {
         self.verbose
     }
 
+    /// Whether lines go into a file, which grows by them.
+    #[must_use]
+    pub fn is_a_file(&self) -> bool {
+        let stderr = self.stderr.as_ref();
+        stderr.is_some_and(|stderr| stderr.borrow().is_a_file())
+    }
+
     /// In a forked child, first thing: its lines carry its own process id.
     pub fn after_fork(&self) {
         self.pid.set(process::id());

@@ -25,6 +25,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::endpoint::PortRange;
 use crate::error::Error;
+use crate::sys::random;
 
 /// How long a client may take to notice that we have closed, in milliseconds a step and in steps.
 const FAREWELL: (u16, usize) = (500, 4);
@@ -277,7 +278,7 @@ pub fn may_bind_ftp_data() -> bool {
 
 /// The first port at which `attempt` succeeds. A port that is taken is passed over, any other error is final.
 fn try_ports<T>(ports: PortRange, mut attempt: impl FnMut(u16) -> io::Result<T>) -> io::Result<T> {
-    let random = getrandom::u32().map_err(io::Error::other)?;
+    let random = u32::from_ne_bytes(random::bytes()?);
     for port in ports.starting_at(random) {
         match attempt(port) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}

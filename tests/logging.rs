@@ -9,13 +9,19 @@
 )]
 
 mod common;
+#[path = "common/free.rs"]
+mod free;
 
+use std::fs::{self, File};
 use std::time::Duration;
 
-use common::address::{SERVER, STRANGER, address_in};
-use common::fake::{dial, nowhere, read_all, reset, send_all};
+use common::address::{CLIENT, SERVER, STRANGER, address_in};
+use common::fake::{Control, Listener, dial, nowhere, read_all, reset, send_all};
 use common::listening::Listening;
 use common::logged::Logged;
+use common::process::Proxy;
+use free::free_address;
+use nix::sys::signal::Signal;
 
 #[test]
 fn the_life_of_a_session_is_logged() {
@@ -62,6 +68,33 @@ fn log_stderr_has_the_life_of_a_session_in_a_pipe() {
     assert!(
         !log.iter().any(|line| line.starts_with(&parent)),
         "a line names the process whose it is: {log:#?}"
+    );
+}
+
+#[test]
+fn log_stderr_may_be_a_file() {
+    let there = Listener::at(SERVER);
+    let path = std::env::temp_dir().join(format!("log-stderr-{}", std::process::id()));
+    let file = File::create(&path).unwrap();
+    let listen = free_address("127.0.0.3").to_string();
+    let server = there.address().to_string();
+    let options = ["--log-stderr", "--listen", &listen, "-V", "-R", &server];
+    let mut proxy = Proxy::listens(&options, file);
+    let client = common::eventually("it listens", || dial(CLIENT, listen.parse().unwrap()).ok());
+    let mut client = Control::over(client, "client");
+    let mut server = Control::over(there.accepts(), "server");
+    server.says("220 ready");
+    client.hears("220 ready");
+    proxy.signal(Signal::SIGHUP);
+    client.says("QUIT");
+    server.hears("QUIT");
+    drop((client, server));
+    assert_eq!(proxy.ends().code(), Some(0));
+    let log = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(
+        log.contains("client: QUIT\n") && log.contains("session ended: "),
+        "{log}"
     );
 }
 

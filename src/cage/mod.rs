@@ -47,6 +47,7 @@ use nix::unistd::{chdir, chroot};
 
 use crate::error::Error;
 use crate::log::Log;
+use crate::sys::random;
 
 /// Descriptors that a session, or its broker, may have at once: both control connections, a data connection and its pipes, and a few.
 const DESCRIPTORS: libc::rlim_t = 64;
@@ -59,7 +60,11 @@ const MEMORY: &str = "/run";
 /// # Errors
 /// [`Error::Config`]: the system did not let us; the session must not begin.
 pub fn enter(log: &Log) -> Result<(), Error> {
-    limit(limits::NOTHING_OF).map_err(Error::os("cannot set limits"))?;
+    // A line behind that limit would be the end of the session.
+    let written = |resource: &Resource| *resource == Resource::RLIMIT_FSIZE && log.is_a_file();
+    let nothing_of = limits::NOTHING_OF.iter().copied();
+    let nothing_of: Vec<_> = nothing_of.filter(|one| !written(one)).collect();
+    limit(&nothing_of).map_err(Error::os("cannot set limits"))?;
     log.seek_no_more();
     here::close(log).map_err(|why| Error::Config(format!("no cage: {why}, or use --no-cage")))
 }
@@ -80,7 +85,7 @@ pub(crate) fn limit(nothing_of: &[Resource]) -> io::Result<()> {
 /// # Errors
 /// The system does not let us, or there is nowhere to make that folder.
 pub fn leave_files() -> io::Result<()> {
-    let random = getrandom::u64().map_err(io::Error::other)?;
+    let random = u64::from_ne_bytes(random::bytes()?);
     let name = format!("ftp-proxy-{random:016x}");
     // In memory if there is such a place: on a disk it would be half of what a cage costs.
     let (memory, disk) = (Path::new(MEMORY).join(&name), env::temp_dir().join(&name));

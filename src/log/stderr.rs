@@ -25,6 +25,11 @@ impl Stderr {
         })
     }
 
+    /// Whether it is a regular file.
+    pub(super) fn is_a_file(&self) -> bool {
+        self.to.metadata().is_ok_and(|found| found.is_file())
+    }
+
     /// Writes the line and its end, all of it or nothing.
     pub(super) fn line(&mut self, text: &str) {
         if self.patient || has_room(self.to.as_fd()) {

@@ -19,6 +19,7 @@ pub mod passing;
 pub mod pf;
 #[cfg(target_os = "openbsd")]
 pub mod pledge;
+pub mod random;
 #[cfg(target_os = "linux")]
 pub mod seccomp;
 #[cfg_attr(
