@@ -17,7 +17,7 @@ pub fn behind_haproxy_a_lost_gateway_ends_only_its_sessions(family: Family) {
 }
 
 pub fn behind_nftables_a_lost_gateway_ends_only_its_sessions(family: Family) {
-    let scene = Scene::behind_nftables(family, &[]);
+    let scene = Scene::new(family, &[]).behind_nftables();
     loses_a_gateway(&scene, true, || scene.load("gateway 1 is out"));
 }
 
@@ -52,6 +52,9 @@ fn loses_a_gateway(scene: &Scene, active: bool, notice: impl FnOnce()) {
             session.completes(transfer);
         }
         assert_eq!(session.lists(), 1, "it is where it was");
+        if scene.family == Family::V4 {
+            assert_eq!(session.lists_by("PASV"), 1, "by the address of the reply");
+        }
         session.quits();
     }
     for (session, transfer) in lost {
@@ -97,7 +100,7 @@ pub fn behind_haproxy_gateways_are_restarted_one_by_one_and_no_session_ends(fami
         session.quits();
     }
     for mut old in drained {
-        let status = eventually("the drained one ends", || old.try_wait().unwrap());
+        let status = eventually("the drained one ends", || old.child.try_wait().unwrap());
         assert!(status.success(), "{status}");
     }
 }

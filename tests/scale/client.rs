@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;
 
-use crate::common::address::{extended, port_in};
+use crate::common::address::{address_in, extended, port_in};
 use crate::common::fake::{Control, Listener, dial, read_all, send_all};
 use crate::gateway::on;
 use crate::scene::Scene;
@@ -74,45 +74,51 @@ impl<'a> Session<'a> {
         self.control.hears_code(code)
     }
 
-    /// EPSV, and the port of the reply.
+    /// Where passive data is to be dialled: PASV says it, in IPv4, and EPSV leaves the address to the client.
     #[track_caller]
-    fn epsv(&mut self) -> u16 {
-        port_in(self.says("EPSV", "229 ").trim_end_matches('.'))
+    fn asks(&mut self, verb: &str) -> SocketAddr {
+        if verb == "PASV" {
+            return address_in(&self.says("PASV", "227 "));
+        }
+        let reply = self.says("EPSV", "229 ");
+        SocketAddr::new(self.scene.public(), port_in(reply.trim_end_matches('.')))
     }
 
-    /// Passive data, with the address that was dialled.
+    /// Passive data, and what was dialled for it.
     #[track_caller]
-    fn passive(&mut self) -> (TcpStream, u16) {
-        let port = self.epsv();
-        (self.dials(port), port)
-    }
-
-    #[track_caller]
-    fn dials(&self, port: u16) -> TcpStream {
-        let at = SocketAddr::new(self.scene.public(), port);
+    fn passive(&mut self, verb: &str) -> (TcpStream, SocketAddr) {
+        let at = self.asks(verb);
         let from = self.scene.client();
-        on(&self.scene.clients, || dial(from, at)).expect("the data connection")
+        let data = on(&self.scene.clients, || dial(from, at)).expect("the data connection");
+        (data, at)
     }
 
-    /// Lists a folder, and tells by the port of the data which gateway it is on: 0 or 1.
+    /// Lists a folder by this verb, and tells by the port of the data which gateway it is on: 0 or 1.
     #[track_caller]
-    pub fn lists(&mut self) -> usize {
-        let (data, port) = self.passive();
+    pub fn lists_by(&mut self, verb: &str) -> usize {
+        let (data, at) = self.passive(verb);
         self.says("NLST pub/few", "150 ");
         let listing = String::from_utf8(read_all(&data).unwrap()).unwrap();
         assert_eq!(listing.lines().count(), 50, "{listing}");
         self.control.hears_code("226 ");
-        match port {
+        assert_eq!(at.ip(), self.scene.public(), "the published address");
+        match at.port() {
             50000..=50099 => 0,
             50100..=50199 => 1,
-            _ => panic!("{port} is no gateway's"),
+            port => panic!("{port} is no gateway's"),
         }
+    }
+
+    /// The same, by the verb that a client of today says.
+    #[track_caller]
+    pub fn lists(&mut self) -> usize {
+        self.lists_by("EPSV")
     }
 
     /// A passive download, in its middle.
     #[track_caller]
     pub fn downloads(&mut self) -> Transfer {
-        let (data, _) = self.passive();
+        let (data, _) = self.passive("EPSV");
         self.says("RETR pub/scale.bin", "150 ");
         begun(data)
     }
@@ -132,7 +138,7 @@ impl<'a> Session<'a> {
     /// A passive upload, in its middle.
     #[track_caller]
     pub fn uploads(&mut self, name: &str) -> Transfer {
-        let (mut data, _) = self.passive();
+        let (mut data, _) = self.passive("EPSV");
         self.says(&format!("STOR incoming/{name}"), "150 ");
         data.write_all(&file()[..BEGINNING]).unwrap();
         Transfer::Up(data, name.to_owned())

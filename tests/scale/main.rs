@@ -28,6 +28,7 @@ mod world;
 
 mod balance;
 mod client;
+mod container;
 mod document;
 mod scene;
 
@@ -60,13 +61,22 @@ const IN_BOTH: [Claim<fn(Family)>; 4] = claims![
 ];
 
 /// Where no family matters.
-const ONCE: [Claim<fn()>; 4] = claims![
+const ONCE: [Claim<fn()>; 7] = claims![
     fn();
+    container::an_image_of_the_program_alone_carries_whole_sessions,
+    container::a_container_that_is_stopped_lets_its_sessions_end,
+    container::a_container_finds_a_server_by_the_files_that_its_runtime_gives_it,
     balance::a_health_check_is_a_short_session_in_the_log,
     document::every_haproxy_configuration_of_the_document_is_valid,
     document::every_nftables_file_of_the_document_is_valid,
     document::every_keepalived_configuration_of_the_document_is_valid,
 ];
+
+/// Needs the schemas of Kubernetes, which tests/setup/peers may not have got.
+const WITH_SCHEMAS: Claim<fn()> = (
+    "the_manifest_for_kubernetes_is_valid_and_its_pod_carries_sessions",
+    container::the_manifest_for_kubernetes_is_valid_and_its_pod_carries_sessions,
+);
 
 fn main() -> std::io::Result<ExitCode> {
     let mut arguments = Arguments::from_args();
@@ -90,9 +100,10 @@ fn main() -> std::io::Result<ExitCode> {
     }
     // They wait for one another more than they compute.
     arguments.test_threads.get_or_insert(4);
-    let trials = trials()
-        .into_iter()
-        .map(|trial| trial.with_ignored_flag(hindrance.is_some()));
+    let trials = trials().into_iter().map(|trial| match &hindrance {
+        None => trial,
+        Some(_) => trial.with_ignored_flag(true),
+    });
     Ok(libtest_mimic::run(&arguments, trials.collect()).exit_code())
 }
 
@@ -107,6 +118,9 @@ fn trials() -> Vec<Trial> {
     for (name, claim) in ONCE {
         trials.push(Trial::test(name, move || told(claim)));
     }
+    let (name, claim) = WITH_SCHEMAS;
+    let trial = Trial::test(name, move || told(claim));
+    trials.push(trial.with_ignored_flag(container::lacks_schemas()));
     trials
 }
 
@@ -114,7 +128,8 @@ fn trials() -> Vec<Trial> {
 fn told(show: impl FnOnce()) -> Result<(), Failed> {
     let position = world::log_position();
     panic::catch_unwind(AssertUnwindSafe(show)).map_err(|_| {
-        let logged = world::logged_since(position);
+        let mut logged = world::logged_since(position);
+        logged.extend(container::said());
         let end = &logged[logged.len().saturating_sub(LOG_LINES)..];
         format!("see the panic above; the log:\n{}", end.join("\n")).into()
     })

@@ -7,9 +7,9 @@
 
 use std::fs::{self, File};
 use std::net::{IpAddr, SocketAddr};
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use nix::sys::signal::Signal;
 
@@ -31,36 +31,69 @@ pub struct Scene {
     daemons: Vec<Child>,
 }
 
+/// How the proxy of gateway 1 or 2 is started on its machine.
+type Start = dyn Fn(&Namespace, usize) -> Proxy + Send + Sync;
+
 /// A gateway and its listening proxy.
 pub struct Gateway {
     pub machine: Namespace,
-    proxy: Mutex<Child>,
-    line: Vec<String>,
+    number: usize,
+    proxy: Mutex<Proxy>,
+    start: Arc<Start>,
+}
+
+/// A proxy that listens.
+pub struct Proxy {
+    /// The proxy, or what runs it.
+    pub child: Child,
+    /// The proxy itself.
+    pub process: Process,
 }
 
 impl Scene {
     /// Everything but the balancer's work. The gateways are started by the document's lines that hold `words`.
     #[track_caller]
     pub fn new(family: Family, words: &[&str]) -> Scene {
+        let lines = [1, 2].map(|number| {
+            let door = format!("10.0.1.2{number}:2121");
+            document::proxy_line(&[words, &[door.as_str()]].concat())
+        });
+        Scene::of(family, move |machine, number| {
+            let mut proxy = machine.command(PROXY);
+            proxy.args(&lines[number - 1]).args(["-V", "-D", "1"]);
+            let child = start(&mut proxy, 2121, 2);
+            let process = Process(child.id());
+            Proxy { child, process }
+        })
+    }
+
+    /// The same, the gateways started like this.
+    #[track_caller]
+    pub fn of(
+        family: Family,
+        start_gateway: impl Fn(&Namespace, usize) -> Proxy + Send + Sync + 'static,
+    ) -> Scene {
+        let start_gateway: Arc<Start> = Arc::new(start_gateway);
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let machine = |name| Namespace::new(&format!("{name}-{number}")).unwrap();
         let (clients, balancer, server) =
             (machine("clients"), machine("balancer"), machine("server"));
-        let gateways = [machine("gateway1"), machine("gateway2")];
-        wire(&clients, &balancer, &gateways, &server);
+        let machines = [machine("gateway1"), machine("gateway2")];
+        wire(&clients, &balancer, &machines, &server);
         let conf = file(&format!("scale-{number}.vsftpd"), &servers::vsftpd_conf());
         let mut daemons = Vec::new();
         let mut vsftpd = server.command("vsftpd");
         daemons.push(start(vsftpd.arg(conf), 21, 1));
-        let gateways = gateways.map(|machine| {
-            let own = format!("10.0.1.{}:2121", 20 + Gateway::number_of(&machine));
-            let line = document::proxy_line(&[words, &[own.as_str()]].concat());
-            let proxy = serve(&machine, &line);
+        let mut last = 0;
+        let gateways = machines.map(|machine| {
+            last += 1;
+            let proxy = Mutex::new(start_gateway(&machine, last));
             Gateway {
                 machine,
-                proxy: Mutex::new(proxy),
-                line,
+                number: last,
+                proxy,
+                start: Arc::clone(&start_gateway),
             }
         });
         Scene {
@@ -87,17 +120,21 @@ impl Scene {
 
     /// With the document's nftables in front.
     #[track_caller]
-    pub fn behind_nftables(family: Family, words: &[&str]) -> Scene {
-        let scene = Scene::new(family, words);
-        scene.load("/etc/nftables-ftp-balance.conf");
-        scene
+    pub fn behind_nftables(self) -> Scene {
+        self.load("/etc/nftables-ftp-balance.conf");
+        self
     }
 
     /// Gives nft(8) the document's block of this name on the balancer.
     #[track_caller]
     pub fn load(&self, name: &str) {
-        let rules = document::block("nft", name);
-        feed(self.balancer.command("nft").args(["-f", "-"]), &rules).unwrap();
+        self.rules(&document::block("nft", name));
+    }
+
+    /// Gives nft(8) these lines on the balancer.
+    #[track_caller]
+    pub fn rules(&self, rules: &str) {
+        feed(self.balancer.command("nft").args(["-f", "-"]), rules).unwrap();
     }
 
     fn file(&self, name: &str, content: &str) -> String {
@@ -129,14 +166,6 @@ impl Scene {
 }
 
 impl Gateway {
-    fn number_of(machine: &Namespace) -> u8 {
-        if machine.name().starts_with("gateway1") {
-            1
-        } else {
-            2
-        }
-    }
-
     /// Every process of the proxy: the one that listens, and its sessions.
     pub fn processes(&self) -> Vec<Process> {
         let all = processes::all().into_iter();
@@ -145,8 +174,8 @@ impl Gateway {
     }
 
     /// The proxy that listens.
-    fn listener(&self) -> Process {
-        Process(self.proxy.lock().unwrap().id())
+    pub fn proxy(&self) -> Process {
+        self.proxy.lock().unwrap().process
     }
 
     /// Every process is gone from one moment to the next.
@@ -171,7 +200,7 @@ impl Gateway {
     /// Takes no more clients, and keeps those that it has.
     #[track_caller]
     pub fn is_drained(&self) {
-        let proxy = self.listener();
+        let proxy = self.proxy();
         proxy.gets(Signal::SIGHUP);
         eventually("the gateway listens no more", || {
             let table = fs::read_to_string(format!("/proc/{}/net/tcp", proxy.0)).unwrap();
@@ -184,18 +213,19 @@ impl Gateway {
         });
     }
 
+    /// How it ended, which must be soon.
+    #[track_caller]
+    pub fn ends(&self) -> ExitStatus {
+        let mut proxy = self.proxy.lock().unwrap();
+        eventually("the proxy ends", || proxy.child.try_wait().unwrap())
+    }
+
     /// The next proxy beside one that still has sessions.
     #[track_caller]
-    pub fn is_started_anew(&self) -> Child {
-        let next = serve(&self.machine, &self.line);
+    pub fn is_started_anew(&self) -> Proxy {
+        let next = (self.start)(&self.machine, self.number);
         std::mem::replace(&mut self.proxy.lock().unwrap(), next)
     }
-}
-
-#[track_caller]
-fn serve(machine: &Namespace, line: &[String]) -> Child {
-    let mut proxy = machine.command(PROXY);
-    start(proxy.args(line).args(["-V", "-D", "1"]), 2121, 2)
 }
 
 /// Starts it, and waits until `count` sockets listen on `port`. It ends with the namespaces.
