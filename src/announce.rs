@@ -144,6 +144,8 @@ pub enum Told {
     AsDialled,
     /// This one, if it is of the client's family.
     Instead(IpAddr),
+    /// This one: the client has dialled it at a balancer, from whom it comes to us in whatever family.
+    Dialled(IpAddr),
     /// None: there should be another, and nobody knows it now. A wrong one would leave the client waiting.
     Unknown,
 }
@@ -164,6 +166,7 @@ impl Announced {
     pub fn of(self, at: SocketAddr) -> SocketAddr {
         let ip = match (self.address, at.ip()) {
             (Told::Instead(told), ip) if told.is_ipv4() == ip.is_ipv4() => told,
+            (Told::Dialled(told), _) => told,
             (Told::Unknown, IpAddr::V4(_)) => Ipv4Addr::UNSPECIFIED.into(),
             (_, ip) => ip,
         };
@@ -289,6 +292,8 @@ mod tests {
         let instead = announced(Told::Instead([203, 0, 113, 5].into()));
         assert_eq!(instead.of(at), "203.0.113.5:30001".parse().unwrap());
         assert_eq!(instead.of(v6), "[2001:db8::5]:30001".parse().unwrap());
+        let dialled = announced(Told::Dialled([203, 0, 113, 5].into()));
+        assert_eq!(dialled.of(v6), "203.0.113.5:30001".parse().unwrap());
         let unknown = announced(Told::Unknown);
         assert_eq!(unknown.of(at), "0.0.0.0:30001".parse().unwrap());
         assert_eq!(unknown.of(v6), "[2001:db8::5]:30001".parse().unwrap());

@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod announce;
+pub mod balancer;
 pub mod broker;
 pub mod cage;
 pub mod cidr;

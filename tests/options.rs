@@ -69,6 +69,22 @@ const SLIPS: &[(&str, &str)] = &[
     ("--netfilter --listen 127.0.0.1:0", "--listen 127.0.0.1:0"),
     ("--netfilter --listen ::1", "--listen ::1"),
     ("--netfilter --listen", "--listen needs"),
+    (
+        "--netfilter --accept-proxy-protocol 192.0.2.1",
+        "give -R or --forward",
+    ),
+    (
+        "-R 192.0.2.1 --accept-proxy-protocol 192.0.2.1/24",
+        "--accept-proxy-protocol 192.0.2.1/24",
+    ),
+    (
+        "-R 192.0.2.1 --data-proxy-protocol",
+        "only with --accept-proxy-protocol",
+    ),
+    (
+        "-R 192.0.2.1 --send-proxy-protocol 3",
+        "--send-proxy-protocol 3",
+    ),
     ("--netfilter --log-stderr=yes", "--log-stderr takes no"),
     ("--netfilter --netfilter=yes", "--netfilter takes no"),
     ("--netfilter -q", "-q is no option"),

@@ -77,6 +77,8 @@ struct Rules {
     deny: &'static str,
     mode: &'static str,
     options: &'static str,
+    /// What the client says first.
+    says: &'static str,
 }
 
 /// Nothing in them.
@@ -85,6 +87,7 @@ const RULES: Rules = Rules {
     deny: "",
     mode: "644",
     options: "-w",
+    says: "",
 };
 
 /// The first line that a client hears that wants to reach a server on `to`, and the log; `None` if the test cannot be.
@@ -98,8 +101,8 @@ fn answer(rules: Rules, to: &str) -> Option<(String, FakeSyslog)> {
     let mut command = log.command_after(PRIVATE_ETC, PROXY);
     command.env("KEEP", log.directory()).env("MODE", rules.mode);
     command.env("ALLOW", rules.allow).env("DENY", rules.deny);
+    command.args(rules.options.split(' '));
     command.args([
-        rules.options,
         "-R",
         &server(to).to_string(),
         "--listen",
@@ -107,9 +110,9 @@ fn answer(rules: Rules, to: &str) -> Option<(String, FakeSyslog)> {
     ]);
     let _proxy = Proxy(command.stdin(Stdio::null()).spawn().unwrap());
     let mut line = String::new();
-    BufReader::new(connect(address))
-        .read_line(&mut line)
-        .unwrap();
+    let mut client = connect(address);
+    client.write_all(rules.says.as_bytes()).unwrap();
+    BufReader::new(client).read_line(&mut line).unwrap();
     Some((line, log))
 }
 
@@ -242,6 +245,30 @@ fn a_rule_may_answer_the_client_by_a_program() {
     if let Some((line, _)) = answer(rules, "127.0.0.5") {
         assert_eq!(line, "421 ftp-proxy hates 127.0.0.1\n");
     }
+}
+
+#[test]
+fn rules_are_about_the_client_that_a_balancer_brings_and_not_about_the_balancer() {
+    let brought = Rules {
+        options: "-w --accept-proxy-protocol 127.0.0.1",
+        says: "PROXY TCP4 127.0.0.9 127.0.0.8 4242 21\r\n",
+        ..RULES
+    };
+    refuses(
+        Rules {
+            deny: "ftp-proxy : 127.0.0.9",
+            ..brought
+        },
+        "127.0.0.9",
+        "127.0.0.5",
+    );
+    serves(
+        Rules {
+            deny: "ftp-proxy : 127.0.0.1",
+            ..brought
+        },
+        "127.0.0.5",
+    );
 }
 
 #[test]

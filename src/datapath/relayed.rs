@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, Arrived};
 use super::carriage::Carriage;
 use super::legs::scoped;
 use super::pump::Pump;
@@ -18,6 +18,8 @@ use crate::destination::Guard;
 use crate::ftp::{DataEnd, DataPlan, Side};
 use crate::log::Log;
 use crate::net::{self, SourcePort};
+use crate::options::Balancers;
+use crate::proxy_protocol;
 
 /// The plain relay: works without any right over the packet filter.
 pub struct Relayed<'a> {
@@ -28,23 +30,28 @@ pub struct Relayed<'a> {
     connect: Duration,
     /// Judges third hosts.
     guard: &'a Guard,
-    state: State,
+    balancers: &'a Balancers,
+    state: State<'a>,
     totals: Totals,
     log: &'a Log,
 }
 
 #[derive(Debug)]
-enum State {
+enum State<'a> {
     Idle,
     Listening {
-        arrivals: Arrivals,
+        arrivals: Arrivals<'a>,
         plan: DataPlan,
+        /// What the dialling peer was told.
+        announced: SocketAddr,
     },
     Dialling {
         came: Socket,
         dialled: Socket,
         plan: DataPlan,
         deadline: Instant,
+        /// What the server is told first of who has come.
+        header: Vec<u8>,
     },
     Carrying(Carriage),
     /// Nobody came. The server, which waits for us, is connected to only to learn that.
@@ -62,6 +69,7 @@ impl<'a> Relayed<'a> {
         lender: Option<Broker>,
         connect: Duration,
         guard: &'a Guard,
+        balancers: &'a Balancers,
         log: &'a Log,
     ) -> Self {
         Relayed {
@@ -69,6 +77,7 @@ impl<'a> Relayed<'a> {
             lender,
             connect,
             guard,
+            balancers,
             state: State::Idle,
             totals: Totals::default(),
             log,
@@ -86,15 +95,22 @@ impl<'a> Relayed<'a> {
 
     /// Dials on for whoever has come that was to come.
     fn accept(&mut self, now: Instant) -> Option<DataEnd> {
-        let State::Listening { arrivals, plan } = &mut self.state else {
+        let State::Listening {
+            arrivals,
+            plan,
+            announced,
+        } = &mut self.state
+        else {
             return None;
         };
-        let plan = *plan;
-        let came = match arrivals.turn(self.log) {
-            Ok(arrived) => arrived?.socket,
+        let (plan, announced) = (*plan, *announced);
+        let arrived = match arrivals.turn(now, self.log) {
+            Ok(arrived) => arrived?,
             // The caller stays in the queue: to wait for it would be to ask again and again.
             Err(error) => return Some(self.cannot_open(&[], plan, &error)),
         };
+        let header = self.header(plan, &arrived, announced);
+        let came = arrived.socket;
         let dialled = self.dial(plan);
         match dialled {
             Ok(dialled) => {
@@ -103,10 +119,23 @@ impl<'a> Relayed<'a> {
                     dialled,
                     plan,
                     deadline: now + self.connect,
+                    header,
                 };
                 None
             }
             Err(error) => Some(self.cannot_open(&[&came], plan, &error)),
+        }
+    }
+
+    /// What is to be sent before the first byte of a data connection that goes to the server.
+    fn header(&self, plan: DataPlan, arrived: &Arrived, announced: SocketAddr) -> Vec<u8> {
+        let send = self.balancers.send.filter(|send| send.data);
+        match (plan, send) {
+            (DataPlan::Passive { .. }, Some(send)) => {
+                let dialled = arrived.dialled.unwrap_or(announced);
+                proxy_protocol::header(send.version, arrived.from, dialled)
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -169,13 +198,14 @@ impl<'a> Relayed<'a> {
     }
 
     fn finish_dialling(&mut self, now: Instant) -> Option<DataEnd> {
-        let (came, dialled, plan) = match std::mem::replace(&mut self.state, State::Idle) {
+        let (came, dialled, plan, header) = match std::mem::replace(&mut self.state, State::Idle) {
             State::Dialling {
                 came,
                 dialled,
                 plan,
+                header,
                 ..
-            } => (came, dialled, plan),
+            } => (came, dialled, plan, header),
             other => {
                 self.state = other;
                 return None;
@@ -184,6 +214,7 @@ impl<'a> Relayed<'a> {
         let opened = dialled
             .take_error()
             .and_then(|error| error.map_or(Ok(()), Err))
+            .and_then(|()| introduce(&dialled, &header))
             .and_then(|()| Ok((Pump::new()?, Pump::new()?)));
         match opened {
             Ok((to_client, to_server)) => {
@@ -301,15 +332,21 @@ impl DataPath for Relayed<'_> {
             DataPlan::Active { .. } => (legs.facing_server, legs.server, Announced::default()),
             DataPlan::Passive { .. } => (legs.facing_client, legs.client, legs.announced),
         };
-        let arrivals = Arrivals::new(self.listen(at)?, expected.ip());
+        let balancers = match plan {
+            DataPlan::Active { .. } => None,
+            DataPlan::Passive { .. } => self.balancers.on_data(),
+        };
+        let arrivals = Arrivals::new(self.listen(at)?, expected.ip(), balancers);
         let at = arrivals.at()?;
         self.log
             .debug(1, format_args!("listening at {at} for {plan:?}"));
+        let announced = announced.of(at);
         self.state = State::Listening {
             arrivals,
             plan: *plan,
+            announced,
         };
-        Ok(announced.of(at))
+        Ok(announced)
     }
 
     fn discard(&mut self, now: Instant) {
@@ -341,7 +378,7 @@ impl DataPath for Relayed<'_> {
     fn give_up(&mut self, now: Instant) -> Option<DataEnd> {
         match &self.state {
             State::Idle | State::Telling { .. } => None,
-            State::Listening { arrivals, plan } => {
+            State::Listening { arrivals, plan, .. } => {
                 let plan = *plan;
                 if let Ok(at) = arrivals.at() {
                     self.log.info(format_args!(
@@ -379,7 +416,8 @@ impl DataPath for Relayed<'_> {
     }
 
     fn turn(&mut self, ready: &Ready, flow: bool, now: Instant, ends: &mut Vec<DataEnd>) -> bool {
-        if ready.has(Source::Listener) {
+        let late = self.deadline().is_some_and(|deadline| deadline <= now);
+        if ready.has(Source::Listener) || late {
             ends.extend(self.accept(now));
         }
         let data = ready.has(Source::Data(Side::Client)) || ready.has(Source::Data(Side::Server));
@@ -404,6 +442,7 @@ impl DataPath for Relayed<'_> {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
+            State::Listening { arrivals, .. } => arrivals.deadline(),
             State::Dialling { deadline, .. } | State::Telling { deadline, .. } => Some(*deadline),
             _ => None,
         }
@@ -416,4 +455,12 @@ impl DataPath for Relayed<'_> {
     fn totals(&self) -> Totals {
         self.totals
     }
+}
+
+/// Sends what comes before a client's first byte. A new connection takes at once more than a header's length.
+fn introduce(dialled: &Socket, header: &[u8]) -> io::Result<()> {
+    if header.is_empty() || dialled.send(header)? == header.len() {
+        return Ok(());
+    }
+    Err(io::ErrorKind::WriteZero.into())
 }

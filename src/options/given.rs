@@ -52,6 +52,19 @@ impl Given {
         }
     }
 
+    /// The last argument of `name`, read as its type reads it and complains.
+    pub(super) fn parsed<T>(&self, name: &str) -> Result<Option<T>, BadUsage>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        let Some(text) = self.last(name) else {
+            return Ok(None);
+        };
+        text.parse()
+            .map(Some)
+            .map_err(|bad| BadUsage(format!("{} {text}: {bad}", dashed(name))))
+    }
+
     pub(super) fn address(&self, name: &str) -> Result<Option<IpAddr>, BadUsage> {
         let own = |a: &IpAddr| !a.is_unspecified() && !a.is_multicast();
         self.value(

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod announce;
+mod balancer;
 mod bounds;
 mod data;
 mod given;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use crate::endpoint::{HostPort, PortRange};
 use crate::permit::Permit;
 pub use announce::AnnounceOptions;
+pub use balancer::{Balancers, Send};
 pub use bounds::Bounds;
 pub use data::{DataPath, LogRules, RuleOptions};
 use given::Given;
@@ -76,6 +78,8 @@ pub struct Options {
     pub source_to_server: Option<IpAddr>,
     /// `-S`: source address of data connections to clients.
     pub source_to_client: Option<IpAddr>,
+    /// `--accept-proxy-protocol`, `--data-proxy-protocol`, `--send-proxy-protocol`.
+    pub balancers: Balancers,
     /// `--data-path`.
     pub data_path: DataPath,
     /// `--anchor`, `--tag`, `--queue`, `--log-rules`.
@@ -168,6 +172,7 @@ where
         anonymous_only: given.flag("A"),
         source_to_server: given.address("a")?,
         source_to_client: given.address("S")?,
+        balancers: balancer::balancers(&given)?,
         data_path: data::path(&given)?,
         rules: data::rules(&given)?,
         rewrite_source_port: given.flag("rewrite-source-port"),
@@ -299,6 +304,7 @@ mod tests {
                 anonymous_only: false,
                 source_to_server: None,
                 source_to_client: None,
+                balancers: Balancers::default(),
                 data_path: DataPath::Auto,
                 rules: RuleOptions {
                     anchor: "ftp-proxy".to_owned(),

@@ -38,6 +38,11 @@ pub const TABLE: &[Opt] = &[
     letter("V", "", "log commands and replies"),
     letter("w", "", "obey hosts.allow and hosts.deny"),
     long(
+        "accept-proxy-protocol",
+        "networks",
+        "PROXY protocol: balancers in front of the proxy",
+    ),
+    long(
         "accept-timeout",
         "seconds",
         "wait so long for a data connection (60)",
@@ -61,6 +66,11 @@ pub const TABLE: &[Opt] = &[
         "data-path",
         "path",
         "auto, relay, redirect or kernel (auto)",
+    ),
+    long(
+        "data-proxy-protocol",
+        "",
+        "PROXY protocol: on passive data too",
     ),
     long("deny-command", "verb[,verb...]", "refuse these commands"),
     long("diverted", "", "destination: the socket's own name"),
@@ -127,6 +137,11 @@ pub const TABLE: &[Opt] = &[
     long("no-epsv", "", "refuse EPSV"),
     long("queue", "name", "with pf: queue of data connections"),
     long("rewrite-source-port", "", "active data comes from port 20"),
+    long(
+        "send-proxy-protocol",
+        "version[,control]",
+        "PROXY protocol: tell the server who the client is",
+    ),
     long(
         "stall-timeout",
         "seconds",

@@ -1,5 +1,6 @@
 //! The life of a session.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
@@ -7,7 +8,7 @@ use super::refusal::{
     Refusal, fault, gone, no_destination, refused, resolve, server_gone, turn_away, unreachable,
 };
 use super::{Proxy, Standing};
-use crate::announce::Told;
+use crate::announce::{Announced, Told};
 use crate::broker::{Broker, Rights};
 use crate::cage;
 use crate::datapath::{self, DataPath, Kernel, Legs, Relayed, Totals};
@@ -20,6 +21,7 @@ use crate::nat::Redirected;
 use crate::net::{self, LocalAddresses, SourcePort, with_port};
 use crate::options::{self, Destination};
 use crate::privs::{Dropped, Root};
+use crate::proxy_protocol;
 use crate::relay::{Control, Dialled, Limits, Relay, Summary};
 use crate::resolver::{self, Resolver};
 use crate::signals::Signals;
@@ -29,11 +31,30 @@ const DAEMON: &str = "ftp-proxy";
 
 /// Where a session goes.
 struct Destined {
+    /// Who wants to go there.
+    client: SocketAddr,
+    /// A balancer brings it.
+    balanced: bool,
     /// The addresses of the server, to be tried in turn; none if the client has yet to name it.
     servers: Vec<SocketAddr>,
     /// What the client dialled, and dials again after a 229.
     dialled: SocketAddr,
     guard: Guard,
+}
+
+impl Destined {
+    /// A balancer says who the client is, and what it dialled.
+    fn lead(&mut self, told: &Redirected) {
+        self.client = told.client;
+        self.balanced = true;
+        self.dialled = told.proxy;
+        self.guard.client = told.client.ip();
+    }
+
+    /// Whether a client that dials the same address again comes to this one of ours.
+    fn leads_to(&self, at: SocketAddr) -> bool {
+        self.balanced || self.dialled.ip() == at.ip()
+    }
 }
 
 /// A session that may begin.
@@ -71,12 +92,12 @@ impl Proxy<'_> {
             client: ends.0,
             proxy: ends.1,
         };
-        let destined = self.destination(client, ends)?;
+        let mut destined = self.destination(client, ends)?;
         let root = match &standing {
             Standing::Root(root) => Some(root),
             Standing::Dropped(_) => None,
         };
-        let legs = self.legs(&destined, &ends, root)?;
+        let mut legs = self.legs(&destined, &ends, root)?;
         let (broker, resolver, dropped) = match standing {
             Standing::Root(root) => {
                 let broker = self.broker(&legs, &destined, &root)?;
@@ -86,7 +107,26 @@ impl Proxy<'_> {
             }
             Standing::Dropped(dropped) => (None, self.resolver(None)?, dropped),
         };
-        self.admit(client, &ends, &destined)?;
+        if dropped.is_root() {
+            legs.source_port = SourcePort::FtpData;
+        }
+        if !self.reads_files() {
+            self.close_cage()?;
+        }
+        let introduced = self.introduction(client, &ends, &destined.guard.local)?;
+        let peer = ends.client;
+        let (ends, balancer) = introduced.map_or((ends, None), |told| (told, Some(peer)));
+        if self.is_balancer(peer) {
+            legs.announced = self.announced(ends.client.ip(), None);
+        }
+        if balancer.is_some() {
+            destined.lead(&ends);
+            self.lead(&mut legs, &ends);
+        }
+        self.admit(client, &ends, balancer, &destined)?;
+        if self.reads_files() {
+            self.close_cage()?;
+        }
         Ok(Admitted {
             ends,
             destined,
@@ -107,9 +147,21 @@ impl Proxy<'_> {
             .map_err(|error| fault(Error::os("cannot start the resolver")(error)))
     }
 
-    /// Tcp wrappers and names are read from files after root is gone; then the rest of the cage must do.
+    /// Tcp wrappers and names are read from files, once the client is known and root is gone.
+    fn reads_files(&self) -> bool {
+        self.wrappers.is_some() || self.options.names || self.masks_after_header()
+    }
+
+    fn close_cage(&self) -> Result<(), Refusal> {
+        if self.options.cage {
+            cage::enter(self.log).map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    /// Where files are to be read, the rest of the cage must do.
     fn leave_files(&self, root: &Root) {
-        if !self.options.cage || !root.is_root() || self.wrappers.is_some() || self.options.names {
+        if !self.options.cage || !root.is_root() || self.reads_files() {
             return;
         }
         if let Err(error) = cage::leave_files() {
@@ -169,6 +221,8 @@ impl Proxy<'_> {
             guard.check(*server).map_err(|why| refused(&ends, &why))?;
         }
         Ok(Destined {
+            client: ends.client,
+            balanced: false,
             servers,
             dialled,
             guard,
@@ -180,6 +234,7 @@ impl Proxy<'_> {
         &self,
         socket: &TcpStream,
         ends: &Redirected,
+        balancer: Option<SocketAddr>,
         destined: &Destined,
     ) -> Result<(), Refusal> {
         let server = destined.servers.first().copied();
@@ -211,8 +266,10 @@ impl Proxy<'_> {
                 return Err(Refusal("Access denied.", Error::Denied(text)));
             }
         }
-        self.log
-            .info(format_args!("accepted connection from {client} to {to}"));
+        let way = balancer.map_or_else(String::new, |at| format!(" by way of {at}"));
+        self.log.info(format_args!(
+            "accepted connection from {client}{way} to {to}"
+        ));
         Ok(())
     }
 
@@ -225,9 +282,6 @@ impl Proxy<'_> {
             resolver,
             dropped,
         } = admitted;
-        if dropped.is_root() {
-            legs.source_port = SourcePort::FtpData;
-        }
         let mut server = None;
         if !destined.servers.is_empty() {
             match self.dial(&destined, &destined.servers) {
@@ -239,11 +293,6 @@ impl Proxy<'_> {
             }
         }
         let (data, epsv) = self.data_path(legs, &destined, broker);
-        if self.options.cage {
-            if let Err(error) = cage::enter(self.log) {
-                return Err(turn_away(&client, fault(error)));
-            }
-        }
         let bounds = &self.options.bounds;
         let terms = Terms {
             epsv,
@@ -287,7 +336,8 @@ impl Proxy<'_> {
         broker: Option<Broker>,
     ) -> (Box<dyn DataPath + 'a>, bool) {
         let (dialled, guard) = (destined.dialled.ip(), &destined.guard);
-        let connect = self.options.bounds.connect;
+        let options = self.options;
+        let (connect, balancers) = (options.bounds.connect, &options.balancers);
         let one_family = legs.client.is_ipv4() == legs.server.is_ipv4();
         match (self.choice.path, broker) {
             (options::DataPath::Kernel, Some(broker)) if one_family => {
@@ -297,7 +347,7 @@ impl Proxy<'_> {
                 legs.announced.address = Told::Instead(dialled);
                 // The broker grants no port outside the range.
                 legs.strict_ports = true;
-                let relayed = Relayed::new(legs, None, connect, guard, self.log);
+                let relayed = Relayed::new(legs, None, connect, guard, balancers, self.log);
                 let redirected = datapath::Redirected::new(relayed, broker, self.log);
                 (Box::new(redirected), true)
             }
@@ -308,8 +358,8 @@ impl Proxy<'_> {
                     ));
                 }
                 let lender = broker.filter(|_| self.options.rewrite_source_port);
-                let epsv = legs.facing_client.ip() == dialled;
-                let relayed = Relayed::new(legs, lender, connect, guard, self.log);
+                let epsv = destined.leads_to(legs.facing_client);
+                let relayed = Relayed::new(legs, lender, connect, guard, balancers, self.log);
                 (Box::new(relayed), epsv)
             }
         }
@@ -346,7 +396,11 @@ impl Proxy<'_> {
             facing_server: facing_client,
             ports: self.options.ports,
             strict_ports: self.options.strict_ports,
-            announced: self.announced(ends.client.ip(), root),
+            announced: if self.is_balancer(ends.client) {
+                Announced::default() // who the client is, is not known yet
+            } else {
+                self.announced(ends.client.ip(), root)
+            },
         })
     }
 
@@ -361,6 +415,11 @@ impl Proxy<'_> {
             net::ends(&stream).map_err(|e| Unreachable::Silent(destined.guard.proxy, e))?;
         self.log
             .info(format_args!("connected to {server} from {ours}"));
+        if let Some(send) = self.options.balancers.send {
+            let header = proxy_protocol::header(send.version, destined.client, destined.dialled);
+            let sent = (&stream).write_all(&header);
+            sent.map_err(|error| Unreachable::Silent(server, error))?;
+        }
         Ok(Reached {
             stream,
             server,

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod announced;
+mod introduction;
 mod life;
 mod refusal;
 

@@ -9,11 +9,17 @@ use crate::error::Error;
 use crate::nat::{NatError, Redirected};
 use crate::net;
 
-/// A session that does not come about: what the client hears after 421, and the operator.
+/// What a peer hears that is no client: nothing.
+pub(super) const SILENCE: &str = "";
+
+/// A session that does not come about: what the client hears after 421, or [`SILENCE`], and the operator.
 pub(super) struct Refusal(pub(super) &'static str, pub(super) Error);
 
 /// The client hears why there is no session (RFC 959 §5.4: 421 may be the greeting).
 pub(super) fn turn_away(mut client: &TcpStream, Refusal(reply, error): Refusal) -> Error {
+    if reply == SILENCE {
+        return error; // and what it has sent is not read, so that it learns of it by a reset
+    }
     let _ = client.write_all(format!("421 {reply}\r\n").as_bytes()); // gone already: nobody to tell
     net::farewell(client);
     error
