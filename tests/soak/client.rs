@@ -13,7 +13,7 @@ use crate::file::{File, Received};
 use crate::tally::Tally;
 
 /// Who waits longer for anything waits for ever.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Client {
     /// Gone once it was reset.

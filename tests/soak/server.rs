@@ -12,9 +12,6 @@ use crate::common::fake::{Control, Listener, dial, reset};
 use crate::common::readable;
 use crate::file::{File, Received};
 
-/// How long a data connection may take.
-const SOON: Duration = Duration::from_secs(15);
-
 pub struct Server {
     address: SocketAddr,
     wrong: Arc<Mutex<Vec<String>>>,
@@ -152,7 +149,7 @@ impl Session {
 
     fn meets(&mut self) -> Option<TcpStream> {
         let data = match self.meeting.take()? {
-            Meeting::Here(listener) if listener.is_called(SOON) => {
+            Meeting::Here(listener) if listener.is_called(PATIENCE) => {
                 let (data, from) = listener.accepts_from();
                 let proxy: IpAddr = BACK;
                 assert_eq!(from.ip(), proxy, "who comes for data");
