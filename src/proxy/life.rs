@@ -1,6 +1,5 @@
 //! The life of a session.
 
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
@@ -12,8 +11,7 @@ use crate::announce::{Announced, Told};
 use crate::broker::{Broker, Rights};
 use crate::cage;
 use crate::datapath::{self, DataPath, Kernel, Legs, Relayed, Totals};
-use crate::destination::{self, Guard, Unreachable};
-use crate::endpoint::HostPort;
+use crate::destination::Guard;
 use crate::error::Error;
 use crate::ftp::{Session, Terms};
 use crate::log::escaped;
@@ -21,8 +19,7 @@ use crate::nat::Redirected;
 use crate::net::{self, LocalAddresses, SourcePort, with_port};
 use crate::options::{self, Destination};
 use crate::privs::{Dropped, Root};
-use crate::proxy_protocol;
-use crate::relay::{Control, Dialled, Limits, Relay, Summary};
+use crate::relay::{Control, Limits, Relay, Summary};
 use crate::resolver::{self, Resolver};
 use crate::signals::Signals;
 
@@ -30,16 +27,16 @@ use crate::signals::Signals;
 const DAEMON: &str = "ftp-proxy";
 
 /// Where a session goes.
-struct Destined {
+pub(super) struct Destined {
     /// Who wants to go there.
-    client: SocketAddr,
+    pub(super) client: SocketAddr,
     /// A balancer brings it.
     balanced: bool,
     /// The addresses of the server, to be tried in turn; none if the client has yet to name it.
-    servers: Vec<SocketAddr>,
+    pub(super) servers: Vec<SocketAddr>,
     /// What the client dialled, and dials again after a 229.
-    dialled: SocketAddr,
-    guard: Guard,
+    pub(super) dialled: SocketAddr,
+    pub(super) guard: Guard,
 }
 
 impl Destined {
@@ -65,13 +62,6 @@ struct Admitted {
     broker: Option<Broker>,
     resolver: Option<Resolver>,
     dropped: Dropped,
-}
-
-/// A server that has accepted, and both ends of its connection.
-struct Reached {
-    stream: TcpStream,
-    server: SocketAddr,
-    ours: SocketAddr,
 }
 
 impl Proxy<'_> {
@@ -402,54 +392,6 @@ impl Proxy<'_> {
                 self.announced(ends.client.ip(), root)
             },
         })
-    }
-
-    /// Connects to the server.
-    fn dial(&self, destined: &Destined, servers: &[SocketAddr]) -> Result<Reached, Unreachable> {
-        let stream = destined.guard.dial(
-            servers,
-            self.options.source_to_server,
-            self.options.bounds.connect,
-        )?;
-        let (server, ours) =
-            net::ends(&stream).map_err(|e| Unreachable::Silent(destined.guard.proxy, e))?;
-        self.log
-            .info(format_args!("connected to {server} from {ours}"));
-        if let Some(send) = self.options.balancers.send {
-            let header = proxy_protocol::header(send.version, destined.client, destined.dialled);
-            let sent = (&stream).write_all(&header);
-            sent.map_err(|error| Unreachable::Silent(server, error))?;
-        }
-        Ok(Reached {
-            stream,
-            server,
-            ours,
-        })
-    }
-
-    /// Forward mode: the client has named its server.
-    fn dial_named(
-        &self,
-        destined: &Destined,
-        resolver: Option<&Resolver>,
-        name: &HostPort,
-        data: &mut dyn DataPath,
-    ) -> Dialled {
-        let found = destination::resolve(name, resolver);
-        let result = found.and_then(|found| self.dial(destined, &found));
-        match result {
-            Ok(reached) => {
-                data.reach(reached.server, reached.ours);
-                Dialled::Connected(reached.stream, reached.server.ip())
-            }
-            Err(why) => {
-                self.log.info(format_args!("refused {name}: {why}"));
-                match why {
-                    Unreachable::Forbidden(_) => Dialled::Forbidden(why.reply()),
-                    _ => Dialled::Unreachable(why.reply()),
-                }
-            }
-        }
     }
 
     fn log_end(&self, summary: &Summary) {

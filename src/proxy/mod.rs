@@ -5,6 +5,7 @@
 mod announced;
 mod introduction;
 mod life;
+mod reach;
 mod refusal;
 
 use self::refusal::{fault, turn_away, turn_away_stdin};
