@@ -276,10 +276,17 @@ pub fn may_bind_ftp_data() -> bool {
     !bound.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
+/// A number that nobody can guess.
+///
+/// # Errors
+/// The system has none, as it may early at boot.
+pub fn chance() -> io::Result<u32> {
+    random::bytes().map(u32::from_ne_bytes)
+}
+
 /// The first port at which `attempt` succeeds. A port that is taken is passed over, any other error is final.
 fn try_ports<T>(ports: PortRange, mut attempt: impl FnMut(u16) -> io::Result<T>) -> io::Result<T> {
-    let random = u32::from_ne_bytes(random::bytes()?);
-    for port in ports.starting_at(random) {
+    for port in ports.starting_at(chance()?) {
         match attempt(port) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             result => return result,

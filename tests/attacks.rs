@@ -156,7 +156,9 @@ fn each_address_of_a_server_is_judged_before_it_is_dialled() {
         "[::]:21".parse().unwrap(),
         "224.0.0.1:21".parse().unwrap(),
     ] {
-        let refused = guard.dial(&[forbidden], None, PATIENCE).unwrap_err();
+        let refused = guard
+            .dial(&[forbidden], None, PATIENCE, &mut |_| {})
+            .unwrap_err();
         assert!(
             matches!(refused, Unreachable::Forbidden(_) | Unreachable::Loop(_)),
             "{forbidden}: {refused}"
@@ -168,7 +170,12 @@ fn each_address_of_a_server_is_judged_before_it_is_dialled() {
         ..guard
     };
     of_this_machine
-        .dial(&[proxy.address(), inside.address()], None, PATIENCE)
+        .dial(
+            &[proxy.address(), inside.address()],
+            None,
+            PATIENCE,
+            &mut |_| {},
+        )
         .unwrap();
     assert!(inside.is_called(MOMENT) && !proxy.is_called(MOMENT));
 }

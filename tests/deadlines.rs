@@ -420,7 +420,7 @@ fn all_addresses_of_a_server_share_one_time_and_a_silent_one_does_not_use_it_up(
     };
     let many = vec![silent.address(); 60];
     let begun = now();
-    let lost = guard.dial(&many, None, LIMIT).unwrap_err();
+    let lost = guard.dial(&many, None, LIMIT, &mut |_| {}).unwrap_err();
     assert!(matches!(lost, Unreachable::Silent(..)), "{lost}");
     assert!(begun.elapsed() > LIMIT / 2, "too early");
     assert!(
@@ -428,8 +428,18 @@ fn all_addresses_of_a_server_share_one_time_and_a_silent_one_does_not_use_it_up(
         "each address had the whole time"
     );
     let last = [&many[..3], &[server.address()]].concat();
-    let found = guard.dial(&last, None, LIMIT * 4).unwrap();
+    let mut passed_over = 0;
+    let found = guard
+        .dial(&last, None, LIMIT * 4, &mut |why| {
+            assert!(
+                why.to_string().contains(&silent.address().to_string()),
+                "{why}"
+            );
+            passed_over += 1;
+        })
+        .unwrap();
     assert_eq!(found.peer_addr().unwrap(), server.address());
+    assert_eq!(passed_over, 3, "who does not answer is not named");
 }
 
 #[test]

@@ -227,31 +227,38 @@ impl Proxy<'_> {
         balancer: Option<SocketAddr>,
         destined: &Destined,
     ) -> Result<(), Refusal> {
-        let server = destined.servers.first().copied();
-        let name = |at: SocketAddr| {
+        let name = |at: &SocketAddr| {
             if self.options.names {
                 net::name_of(at.ip())
             } else {
                 None
             }
         };
-        let (client_name, server_name) = (name(ends.client), server.and_then(name));
-        let shown = |at: SocketAddr, name: &Option<String>| match name {
+        let shown = |at: &SocketAddr, name: &Option<String>| match name {
             Some(name) => format!("{}:{}", escaped(name.as_bytes()), at.port()),
             None => at.to_string(),
         };
-        let (client, to) = (
-            shown(ends.client, &client_name),
-            server.map_or_else(
-                || "a server to be named".to_owned(),
-                |at| shown(at, &server_name),
-            ),
-        );
+        let client_name = name(&ends.client);
+        let client = shown(&ends.client, &client_name);
+        let servers: Vec<_> = destined.servers.iter().map(|at| (at, name(at))).collect();
+        let to = match (servers.as_slice(), &self.options.destination) {
+            ([], _) => "a server to be named".to_owned(),
+            // Which of its addresses it will be is not known yet.
+            ([_, _, ..], Destination::Reverse(server)) => server.to_string(),
+            ([(at, name), ..], _) => shown(at, name),
+        };
         if let Some(wrappers) = &self.wrappers {
-            // A client that has named no server yet is judged by where it came in.
-            let at = (server.unwrap_or(ends.proxy), server_name.as_deref());
+            // A client that has named no server yet is judged by where it came in, and one of a server with several
+            // addresses by each of them.
+            let places = match servers.as_slice() {
+                [] => &[(&ends.proxy, None)],
+                servers => servers,
+            };
             let from = (ends.client, client_name.as_deref());
-            if !wrappers.allows(DAEMON, socket.as_fd(), from, at) {
+            let denied = |(at, name): &(&SocketAddr, Option<String>)| {
+                !wrappers.allows(DAEMON, socket.as_fd(), from, (**at, name.as_deref()))
+            };
+            if places.iter().any(denied) {
                 let text = format!("tcpwrappers rejected: {client} -> {to}");
                 return Err(Refusal("Access denied.", Error::Denied(text)));
             }

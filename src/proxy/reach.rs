@@ -31,6 +31,7 @@ impl Proxy<'_> {
             servers,
             self.options.source_to_server,
             self.options.bounds.connect,
+            &mut |why| self.log.notice(format_args!("{why}; trying another")),
         )?;
         let (server, ours) =
             net::ends(&stream).map_err(|e| Unreachable::Silent(destined.guard.proxy, e))?;

@@ -49,8 +49,12 @@ pub(super) fn server_gone(error: io::Error) -> Refusal {
     )
 }
 
+/// The addresses of the server of `-R`, in an order of chance.
 pub(super) fn resolve(server: &HostPort) -> Result<Vec<SocketAddr>, Refusal> {
-    destination::resolve(server, None).map_err(|why| unreachable(&why))
+    let mut found = destination::resolve(server, None).map_err(|why| unreachable(&why))?;
+    // Without random numbers there would be no data ports either: then the order is the least of it.
+    let _ = destination::shuffle(&mut found);
+    Ok(found)
 }
 
 pub(super) fn unreachable(why: &Unreachable) -> Refusal {
