@@ -21,6 +21,14 @@ pub fn behind_nftables_a_lost_gateway_ends_only_its_sessions(family: Family) {
     loses_a_gateway(&scene, true, || scene.load("gateway 1 is out"));
 }
 
+pub fn with_an_address_for_each_a_lost_gateway_ends_only_its_sessions() {
+    let scene = Scene::with_an_address_for_each();
+    loses_a_gateway(&scene, true, || scene.load("gateway 1 is out"));
+    let mut session = Session::begin(&scene);
+    session.says("EPSV", "502 ");
+    session.quits();
+}
+
 /// Sessions on both gateways, transfers of every kind in their middle, and then gateway 1 is gone. `notice` is what the
 /// balancer is told, if it does not notice by itself.
 #[track_caller]

@@ -93,7 +93,7 @@ impl<'a> Session<'a> {
         (data, at)
     }
 
-    /// Lists a folder by this verb, and tells by the port of the data which gateway it is on: 0 or 1.
+    /// Lists a folder by this verb, and tells by where the data was dialled which gateway it is on: 0 or 1.
     #[track_caller]
     pub fn lists_by(&mut self, verb: &str) -> usize {
         let (data, at) = self.passive(verb);
@@ -101,24 +101,19 @@ impl<'a> Session<'a> {
         let listing = String::from_utf8(read_all(&data).unwrap()).unwrap();
         assert_eq!(listing.lines().count(), 50, "{listing}");
         self.control.hears_code("226 ");
-        assert_eq!(at.ip(), self.scene.public(), "the published address");
-        match at.port() {
-            50000..=50099 => 0,
-            50100..=50199 => 1,
-            port => panic!("{port} is no gateway's"),
-        }
+        self.scene.gateway_at(at)
     }
 
-    /// The same, by the verb that a client of today says.
+    /// The same, by the verb that clients use here.
     #[track_caller]
     pub fn lists(&mut self) -> usize {
-        self.lists_by("EPSV")
+        self.lists_by(self.scene.verb)
     }
 
     /// A passive download, in its middle.
     #[track_caller]
     pub fn downloads(&mut self) -> Transfer {
-        let (data, _) = self.passive("EPSV");
+        let (data, _) = self.passive(self.scene.verb);
         self.says("RETR pub/scale.bin", "150 ");
         begun(data)
     }
@@ -138,7 +133,7 @@ impl<'a> Session<'a> {
     /// A passive upload, in its middle.
     #[track_caller]
     pub fn uploads(&mut self, name: &str) -> Transfer {
-        let (mut data, _) = self.passive("EPSV");
+        let (mut data, _) = self.passive(self.scene.verb);
         self.says(&format!("STOR incoming/{name}"), "150 ");
         data.write_all(&file()[..BEGINNING]).unwrap();
         Transfer::Up(data, name.to_owned())

@@ -25,6 +25,8 @@ use crate::world::ROOM;
 pub struct Scene {
     number: usize,
     pub family: Family,
+    /// How clients ask for passive data.
+    pub verb: &'static str,
     pub clients: Namespace,
     pub balancer: Namespace,
     pub gateways: [Gateway; 2],
@@ -99,6 +101,7 @@ impl Scene {
         Scene {
             number,
             family,
+            verb: "EPSV",
             clients,
             balancer,
             gateways,
@@ -123,6 +126,33 @@ impl Scene {
     pub fn behind_nftables(self) -> Scene {
         self.load("/etc/nftables-ftp-balance.conf");
         self
+    }
+
+    /// With the document's nftables in front, and a public address for the data of each gateway.
+    #[track_caller]
+    pub fn with_an_address_for_each() -> Scene {
+        let mut scene = Scene::new(Family::V4, &["--no-epsv"]).behind_nftables();
+        scene.verb = "PASV";
+        scene.load("a public address for each gateway");
+        scene
+            .balancer
+            .ip("address add 192.0.2.21/24 dev eth0\naddress add 192.0.2.22/24 dev eth0\n")
+            .unwrap();
+        scene
+    }
+
+    /// Which gateway's data is dialled there: 0 or 1.
+    #[track_caller]
+    pub fn gateway_at(&self, data: SocketAddr) -> usize {
+        let published = data.ip() == self.public();
+        let host = data.ip().to_string();
+        match (host.as_str(), data.port()) {
+            ("192.0.2.21", 50000..=50999) => 0,
+            ("192.0.2.22", 50000..=50999) => 1,
+            (_, 50000..=50099) if published => 0,
+            (_, 50100..=50199) if published => 1,
+            _ => panic!("{data} is no gateway's"),
+        }
     }
 
     /// Gives nft(8) the document's block of this name on the balancer.
