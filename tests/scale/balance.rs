@@ -6,24 +6,29 @@ use crate::net::Family;
 use crate::scene::Scene;
 use crate::world;
 
-const HAPROXY: &str = "/etc/haproxy/haproxy.cfg";
-
 /// Sessions, every other one on the same gateway if the balancer does its work.
 const SESSIONS: usize = 8;
 
 pub fn behind_haproxy_a_lost_gateway_ends_only_its_sessions(family: Family) {
-    let scene = Scene::behind_haproxy(family, HAPROXY, &[]);
-    loses_a_gateway(&scene, false, || {});
+    let begun = world::log_position();
+    let scene = Scene::behind_haproxy(family);
+    loses_a_gateway(&scene, || {});
+    let accepted = match family {
+        Family::V4 => "accepted connection from 198.51.100.2:",
+        Family::V6 => "accepted connection from [2001:db8:2::2]:",
+    };
+    let log = world::logged_since(begun).concat();
+    assert!(log.contains(accepted), "the client is in the log");
 }
 
 pub fn behind_nftables_a_lost_gateway_ends_only_its_sessions(family: Family) {
     let scene = Scene::new(family, &[]).behind_nftables();
-    loses_a_gateway(&scene, true, || scene.load("gateway 1 is out"));
+    loses_a_gateway(&scene, || scene.load("gateway 1 is out"));
 }
 
 pub fn with_an_address_for_each_a_lost_gateway_ends_only_its_sessions() {
     let scene = Scene::with_an_address_for_each();
-    loses_a_gateway(&scene, true, || scene.load("gateway 1 is out"));
+    loses_a_gateway(&scene, || scene.load("gateway 1 is out"));
     let mut session = Session::begin(&scene);
     session.says("EPSV", "502 ");
     session.quits();
@@ -32,7 +37,7 @@ pub fn with_an_address_for_each_a_lost_gateway_ends_only_its_sessions() {
 /// Sessions on both gateways, transfers of every kind in their middle, and then gateway 1 is gone. `notice` is what the
 /// balancer is told, if it does not notice by itself.
 #[track_caller]
-fn loses_a_gateway(scene: &Scene, active: bool, notice: impl FnOnce()) {
+fn loses_a_gateway(scene: &Scene, notice: impl FnOnce()) {
     let mut lost = Vec::new();
     let mut kept = Vec::new();
     for (mut session, gateway) in sessions(scene) {
@@ -41,7 +46,7 @@ fn loses_a_gateway(scene: &Scene, active: bool, notice: impl FnOnce()) {
         let transfer = match side.len() {
             0 => Some(session.downloads()),
             1 => Some(session.uploads(&name)),
-            2 if active => Some(session.downloads_actively()),
+            2 => Some(session.downloads_actively()),
             _ => None,
         };
         side.push((session, transfer));
@@ -78,7 +83,7 @@ fn loses_a_gateway(scene: &Scene, active: bool, notice: impl FnOnce()) {
 }
 
 pub fn behind_haproxy_gateways_are_restarted_one_by_one_and_no_session_ends(family: Family) {
-    let scene = Scene::behind_haproxy(family, HAPROXY, &[]);
+    let scene = Scene::behind_haproxy(family);
     let running: Vec<_> = sessions(&scene)
         .into_iter()
         .map(|(mut session, gateway)| {
@@ -125,20 +130,33 @@ fn sessions(scene: &Scene) -> Vec<(Session<'_>, usize)> {
 }
 
 pub fn behind_haproxy_without_its_header_active_data_is_refused(family: Family) {
-    let scene = Scene::behind_haproxy(family, HAPROXY, &[]);
+    let scene = Scene::behind_plain_haproxy(family);
     let mut session = Session::begin(&scene);
     // The gateway's client is HAProxy, at another address and, for a client in IPv6, of another family.
     match family {
         Family::V4 => session.says("EPRT |1|198.51.100.2|50000|", "501 "),
         Family::V6 => session.says("EPRT |2|2001:db8:2::2|50000|", "522 "),
     };
+    let transfer = session.downloads();
+    session.completes(transfer);
+    session.quits();
+}
+
+pub fn an_abor_behind_a_synch_is_no_abor_any_more_behind_haproxy() {
+    let scene = Scene::new(Family::V4, &[]).behind_nftables();
+    let mut session = Session::begin(&scene);
+    assert_eq!(&session.aborts()[..4], "225 ");
+    session.quits();
+    let scene = Scene::behind_haproxy(Family::V4);
+    let mut session = Session::begin(&scene);
+    assert_eq!(&session.aborts()[..4], "500 ");
     session.lists();
     session.quits();
 }
 
 pub fn a_health_check_is_a_short_session_in_the_log() {
     let begun = world::log_position();
-    let _scene = Scene::behind_haproxy(Family::V4, HAPROXY, &[]);
+    let _scene = Scene::behind_haproxy(Family::V4);
     // Other trials have sessions of this kind too; none of theirs is without a transfer.
     let is_a_check = |log: &[String], connected: &String| {
         let (process, _) = connected.split_once(": ").unwrap();

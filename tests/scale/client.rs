@@ -174,6 +174,15 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// ABOR behind a Synch, as ftp(1) sends it: the last byte but one of IAC IP IAC DM is urgent. The reply to it.
+    #[track_caller]
+    pub fn aborts(&mut self) -> String {
+        let stream = socket2::SockRef::from(self.control.stream());
+        assert_eq!(stream.send_out_of_band(b"\xff\xf4\xff").unwrap(), 3);
+        self.control.says_bytes(b"\xf2ABOR\r\n");
+        self.control.hears_line()
+    }
+
     /// Says goodbye.
     #[track_caller]
     pub fn quits(mut self) {

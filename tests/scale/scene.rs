@@ -21,6 +21,9 @@ use crate::processes::{self, Process};
 use crate::servers;
 use crate::world::ROOM;
 
+/// The document's block for HAProxy.
+const HAPROXY: &str = "/etc/haproxy/haproxy.cfg";
+
 /// One balancer, two gateways, and who is on both sides of them.
 pub struct Scene {
     number: usize,
@@ -109,11 +112,26 @@ impl Scene {
         }
     }
 
-    /// With the document's HAProxy of this name in front.
+    /// With the document's HAProxy in front, which says whom it brings.
     #[track_caller]
-    pub fn behind_haproxy(family: Family, name: &str, words: &[&str]) -> Scene {
-        let mut scene = Scene::new(family, words);
-        let path = scene.file("haproxy", &document::block("haproxy", name));
+    pub fn behind_haproxy(family: Family) -> Scene {
+        let scene = Scene::new(family, &["--data-proxy-protocol"]);
+        scene.load("/etc/nftables-ftp-active.conf");
+        scene.with_haproxy(&document::block("haproxy", HAPROXY))
+    }
+
+    /// The same in its plain form, as the document tells: no header, and nobody who expects one.
+    #[track_caller]
+    pub fn behind_plain_haproxy(family: Family) -> Scene {
+        let block = document::block("haproxy", HAPROXY);
+        assert_eq!(block.matches(" send-proxy-v2").count(), 3);
+        Scene::new(family, &[]).with_haproxy(&block.replace(" send-proxy-v2", ""))
+    }
+
+    #[track_caller]
+    fn with_haproxy(self, configuration: &str) -> Scene {
+        let mut scene = self;
+        let path = scene.file("haproxy", configuration);
         let mut haproxy = scene.balancer.command("haproxy");
         scene
             .daemons
