@@ -127,13 +127,15 @@ impl<'a> Relayed<'a> {
         }
     }
 
-    /// What is to be sent before the first byte of a data connection that goes to the server.
+    /// What is to be sent before the first byte of a data connection that goes to the server. The destination has the
+    /// server's own port: it knows no other, and a balancer before it leads a range of ports by that number.
     fn header(&self, plan: DataPlan, arrived: &Arrived, announced: SocketAddr) -> Vec<u8> {
         let send = self.balancers.send.filter(|send| send.data);
         match (plan, send) {
-            (DataPlan::Passive { .. }, Some(send)) => {
-                let dialled = arrived.dialled.unwrap_or(announced);
-                proxy_protocol::header(send.version, arrived.from, dialled)
+            (DataPlan::Passive { server }, Some(send)) => {
+                let dialled = arrived.dialled.unwrap_or(announced).ip();
+                let to = SocketAddr::new(dialled, server.port());
+                proxy_protocol::header(send.version, arrived.from, to)
             }
             _ => Vec::new(),
         }
