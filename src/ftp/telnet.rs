@@ -29,6 +29,8 @@ enum State {
     #[default]
     Data,
     Command,
+    /// Behind IAC IP, where the Data Mark of the Synch belongs.
+    Interrupted,
     Option(u8),
     Sub,
     SubCommand,
@@ -52,9 +54,12 @@ pub(super) enum Taken {
 impl Telnet {
     pub(super) fn take(&mut self, byte: u8) -> Taken {
         let (next, taken) = match (self.state, byte) {
-            (State::Data, IAC) => (State::Command, Taken::Nothing),
-            (State::Data, byte) => (State::Data, Taken::Byte(byte)),
-            (State::Command, IP | DM) => (State::Data, Taken::Synch),
+            (State::Data | State::Interrupted, IAC) => (State::Command, Taken::Nothing),
+            // Its IAC was the urgent byte, as BSD's ftp sends it, and who stands between cannot carry that (HAProxy).
+            (State::Interrupted, DM) => (State::Data, Taken::Nothing),
+            (State::Data | State::Interrupted, byte) => (State::Data, Taken::Byte(byte)),
+            (State::Command, IP) => (State::Interrupted, Taken::Synch),
+            (State::Command, DM) => (State::Data, Taken::Synch),
             (State::Command, WILL | WONT | DO | DONT) => (State::Option(byte), Taken::Nothing),
             (State::Command, SB) => (State::Sub, Taken::Nothing),
             (State::Command, IAC | 0..SE) => (State::Data, Taken::Pair(byte)),

@@ -67,7 +67,7 @@ const ONCE: [Claim<fn()>; 9] = claims![
     container::a_container_that_is_stopped_lets_its_sessions_end,
     container::a_container_finds_a_server_by_the_files_that_its_runtime_gives_it,
     balance::with_an_address_for_each_a_lost_gateway_ends_only_its_sessions,
-    balance::an_abor_behind_a_synch_is_no_abor_any_more_behind_haproxy,
+    balance::an_abor_behind_a_synch_is_an_abor_behind_haproxy_too,
     balance::a_health_check_is_a_short_session_in_the_log,
     document::every_haproxy_configuration_of_the_document_is_valid,
     document::every_nftables_file_of_the_document_is_valid,

@@ -23,7 +23,7 @@ pub fn units(mut bytes: &[u8]) -> Vec<Unit> {
                 Some(rest) => rest,
                 None => return units,
             },
-            [IAC, 242 | 244, rest @ ..] => {
+            [IAC, 244, 242, rest @ ..] | [IAC, 242 | 244, rest @ ..] => {
                 units.push(Unit::Synch);
                 rest
             }
