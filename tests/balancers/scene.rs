@@ -59,37 +59,7 @@ impl Scene {
             (machine("clients"), machine("balancer"), machine("gateway"));
         let last = machine("last");
         wire(&clients, &balancer, &gateway, &last);
-        let file = |name: &str, content: &str| {
-            let path = format!("{ROOM}/balancers-{number}.{name}");
-            fs::write(&path, content).unwrap();
-            path
-        };
-        let mut others = Vec::new();
-        match plan.inner {
-            Inner::Nothing => {
-                let conf = file("vsftpd", &servers::vsftpd_conf());
-                start(last.command("vsftpd").arg(conf), 21, 1);
-            }
-            Inner::HaProxy(server) => {
-                let behind = machine("server");
-                wire_server(&last, &behind);
-                match server {
-                    Server::Vsftpd => {
-                        let ports = "pasv_min_port=40000\npasv_max_port=40009\n";
-                        let conf = file("vsftpd", &(servers::vsftpd_conf() + ports));
-                        start(behind.command("vsftpd").arg(conf), 21, 1);
-                    }
-                    Server::Proftpd => {
-                        let conf = file("proftpd", &proftpd_conf(number));
-                        let arguments = ["--nodaemon", "--quiet", "--config", &conf];
-                        start(behind.command("proftpd").args(arguments), 21, 1);
-                    }
-                }
-                let conf = file("inner", INNER);
-                start(last.command("haproxy").args(["-db", "-f", &conf]), 21, 1);
-                others.push(behind);
-            }
-        }
+        let server = serve(plan.inner, &last, number);
         let mut proxy = gateway.command(PROXY);
         proxy
             .args(manual::command())
@@ -103,17 +73,17 @@ impl Scene {
         if plan.version == 1 {
             front = front.replace("send-proxy-v2", "send-proxy");
         }
-        let conf = file("front", &front);
+        let conf = file(number, "front", &front);
         start(
             balancer.command("haproxy").args(["-db", "-f", &conf]),
             21,
             1,
         );
-        others.extend([balancer, gateway, last]);
+        let others = [balancer, gateway, last].into_iter().chain(server);
         Scene {
             family: plan.family,
             clients,
-            _others: others,
+            _others: others.collect(),
         }
     }
 
@@ -176,6 +146,40 @@ listen data
     bind 10.0.0.5:40000-40009 accept-proxy
     server server 10.0.3.2
 ";
+
+/// Starts the server, and what is before it, on the last machine; the server's own, if it has one.
+#[track_caller]
+fn serve(inner: Inner, last: &Namespace, number: usize) -> Option<Namespace> {
+    let Inner::HaProxy(server) = inner else {
+        let conf = file(number, "vsftpd", &servers::vsftpd_conf());
+        start(last.command("vsftpd").arg(conf), 21, 1);
+        return None;
+    };
+    let behind = Namespace::new(&format!("server-{number}")).unwrap();
+    wire_server(last, &behind);
+    match server {
+        Server::Vsftpd => {
+            let ports = "pasv_min_port=40000\npasv_max_port=40009\n";
+            let conf = file(number, "vsftpd", &(servers::vsftpd_conf() + ports));
+            start(behind.command("vsftpd").arg(conf), 21, 1);
+        }
+        Server::Proftpd => {
+            let conf = file(number, "proftpd", &proftpd_conf(number));
+            let arguments = ["--nodaemon", "--quiet", "--config", &conf];
+            start(behind.command("proftpd").args(arguments), 21, 1);
+        }
+    }
+    let conf = file(number, "inner", INNER);
+    start(last.command("haproxy").args(["-db", "-f", &conf]), 21, 1);
+    Some(behind)
+}
+
+/// A file of this scene's, for a program to read; its path.
+fn file(number: usize, name: &str, content: &str) -> String {
+    let path = format!("{ROOM}/balancers-{number}.{name}");
+    fs::write(&path, content).unwrap();
+    path
+}
 
 fn proftpd_conf(number: usize) -> String {
     format!(
