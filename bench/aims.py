@@ -10,6 +10,7 @@ class Aim(typing.NamedTuple):
     box: str
     base: str  # "": the figure itself counts
     holds: typing.Callable
+    added: bool = False  # what it is more than the base, and not the ratio
 
 
 TABLE = [
@@ -19,17 +20,32 @@ TABLE = [
     Aim("a grant under 200 µs", "grant", "kernel", "", lambda us: us < 200),
     Aim("kernel: files/s from vsftpd at least 0.9 of NAT's", "vsftpd", "kernel", "nat", lambda ratio: ratio >= 0.9),
     Aim("the same, delayed ACKs on", "plain", "kernel", "nat", lambda ratio: ratio >= 0.9),
+    Aim("relay: download at least the blind relay's", "download", "relay", "blind", lambda ratio: ratio >= 1),
+    Aim("relay: upload at least the blind relay's", "upload", "relay", "blind", lambda ratio: ratio >= 1),
+    Aim("relay: at most 360 ms of CPU per GiB", "download-cpu", "relay", "", lambda ms: ms <= 360),
+    Aim("relay: 50 at once at least 0.5 of direct", "crowd", "relay", "direct", lambda ratio: ratio >= 0.5),
+    Aim("from inetd: at most 1.5 ms of CPU per session", "session-cpu", "inetd", "", lambda ms: ms <= 1.5),
+    Aim("from --listen: at most 0.6 ms of CPU per session", "session-cpu", "relay", "", lambda ms: ms <= 0.6),
+    Aim("from inetd: banner at most 1 ms later", "banner", "inetd", "direct", lambda us: us < 1000, added=True),
+    Aim("from --listen: banner at most 0.3 ms later", "banner", "relay", "direct", lambda us: us < 300, added=True),
+    Aim("a command at most 50 µs later", "command", "relay", "direct", lambda us: us < 50, added=True),
+    Aim("relay: small files at least 0.8 of direct", "stub", "relay", "direct", lambda ratio: ratio >= 0.8),
+    Aim("kernel: small files at least 0.95 of direct", "stub", "kernel", "direct", lambda ratio: ratio >= 0.95),
+    Aim("from --listen: at most 60 KiB per idle session, of 5000", "idle-5000", "relay", "", lambda kib: kib <= 60),
+    Aim("from inetd: at most 120 KiB per idle session, of 5000", "idle-5000", "inetd", "", lambda kib: kib <= 120),
+    Aim("the 5000th session taken as fast as the 100th", "accept-5000", "relay", "relay/accept-100", lambda ratio: ratio <= 1.1),
 ]
 
 
 def judged(values):
     """(aim, figure, whether it is reached) for all that was measured."""
     for aim in TABLE:
-        found = values.get(aim.figure, {})
-        if aim.box not in found or aim.base and aim.base not in found:
+        of_rounds = values.get(aim.figure, {}).get(aim.box)
+        box, _, figure = aim.base.partition("/")  # of another figure, if one is named
+        base = values.get(figure or aim.figure, {}).get(box)
+        if of_rounds is None or aim.base and base is None:
             continue
-        of_rounds = found[aim.box]
         if aim.base:
-            of_rounds = [a / b for a, b in zip(of_rounds, found[aim.base])]
+            of_rounds = [a - b if aim.added else a / b for a, b in zip(of_rounds, base)]
         figure = statistics.median(of_rounds)
         yield aim, figure, aim.holds(figure)

@@ -6,15 +6,22 @@ import re
 import subprocess
 
 
-def first_line(*words):
+def first_line(*words, fields=""):
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    return (done.stdout or "unknown").splitlines()[0].strip()
+    lines = [line for line in done.stdout.splitlines() if line.startswith(fields)]
+    return (lines or ["unknown"])[0].strip()
 
 
-def describe(program):
+def version(box):
+    """Of the package that bench/setup has unpacked."""
+    packages = {"haproxy": "haproxy", "suse": "ftp-proxy"}
+    return first_line("apt-cache", "show", packages[box.name], fields="Version").replace("Version:", box.name)
+
+
+def describe(program, boxes):
     with open("/proc/cpuinfo") as cpus:
         model = re.search(r"model name\s*: (.*)", cpus.read())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
@@ -24,6 +31,7 @@ def describe(program):
         "versions": [
             first_line(program, "--version"), first_line("rustc", "--version"), first_line("nft", "--version"),
             f"Python {platform.python_version()}",
+            *(version(box) for box in boxes if box.config),
         ],
         "load": os.getloadavg(),
     }

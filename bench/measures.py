@@ -29,6 +29,7 @@ class Measure:
     size: int
     quick: int
     one_cpu: bool = False  # see README.md
+    once: bool = False  # in the first round only: it takes long, and its figures vary little
 
 
 def bulk(verb, name):
@@ -78,6 +79,58 @@ def grants(world, size):
     }
 
 
+def sessions(world, size):
+    """Sessions one after the other: connect, log in, QUIT, and the end of the connection."""
+    began = world.cpu()
+    times = world.order("sessions", servers.STUB, size)
+    cpu = world.cpu_since(began)
+    return {
+        "sessions": 1e9 / statistics.median(times[1::2]),
+        "banner": statistics.median(times[0::2]) / 1e3,
+        "session-cpu": cpu * 1e3 / size,
+    }
+
+
+def commands(world, size):
+    """One command and its reply after the other, in one session."""
+    with world.session():
+        times = world.order("commands", size)
+    return {"command": statistics.median(times) / 1e3}
+
+
+CROWD = 50
+
+
+def crowd(world, size):
+    """Many at once, each of them with a file of its own."""
+    time = world.order("crowd", servers.STUB, CROWD, size)[0]
+    return {"crowd": CROWD * size / GIB / (time / 1e9)}
+
+
+STEPS = (10, 100, 1000, 5000)  # as in peer figures below
+
+
+def idle(world, size):
+    """Sessions that have logged in and do nothing: what memory each has, and how fast more are taken, from few to many. What
+    the program has without any is not counted."""
+    if not world.programs:
+        return {}
+    before, figures, opened = world.memory(), {}, 0
+    for step in STEPS:
+        if step > size:
+            break
+        times = []
+        while opened < step:
+            more = min(step - opened, 500)  # an answer is one line
+            times += world.order("idle", servers.STUB, more)
+            opened += more
+        figures[f"idle-{step}"] = (world.memory() - before) / step
+        figures[f"accept-{step}"] = statistics.median(times) / 1e3
+    world.order("leave")
+    world.settle()
+    return figures
+
+
 def bulk_figures(name):
     return (
         Figure(name, f"one {name}, GiB/s"),
@@ -107,4 +160,21 @@ TABLE = [
         Figure("grant-p99", "99 of 100 grants are within, µs", "{:.0f}", ratio=False),
         Figure("revoke", "taking it away, µs", "{:.0f}", ratio=False),
     ), 500, 50, one_cpu=True),
+    Measure("crowd", crowd, (
+        Figure("crowd", f"{CROWD} downloads at once, GiB/s in all"),
+    ), 16 << 20, 1 << 20),
+    Measure("sessions", sessions, (
+        Figure("sessions", "sessions per second, log-in and QUIT", "{:.0f}"),
+        Figure("banner", "from the connection to 220, µs", "{:.0f}", ratio=False),
+        Figure("session-cpu", "the program's CPU, ms per session", "{:.2f}", ratio=False),
+    ), 200, 20),
+    Measure("commands", commands, (
+        Figure("command", "a command and its reply, µs", "{:.1f}", ratio=False),
+    ), 2000, 50, one_cpu=True),
+    Measure("idle", idle, tuple(
+        figure for step in STEPS for figure in (
+            Figure(f"idle-{step}", f"memory (PSS) per idle session, KiB, of {step}", "{:.0f}", ratio=False),
+            Figure(f"accept-{step}", f"from the connection to 220, µs, up to {step} sessions", "{:.0f}", ratio=False),
+        )
+    ), 5000, 10, once=True),
 ]

@@ -42,8 +42,10 @@ class Middlebox:
     name: str
     about: str
     rules: str = ""  # of nft
-    program: tuple = ()  # command line on the gateway; {program} is ours, in a release build
+    program: tuple = ()  # command line on the gateway; {program} is ours in a release build, {peer} the benchmark's own
     port: int = 0  # where it listens, so that we know when it is ready
+    config: str = ""  # {config} is the file that has this text
+    measures: tuple = ()  # what is measured on it; nothing named: all
 
 
 def ours(path):
@@ -51,7 +53,8 @@ def ours(path):
         name=path,
         about=f"`ftp-proxy --netfilter --data-path {path}`",
         rules=EXAMPLE.read_text() + FILTER % "ct status dnat",
-        program=("{program}", "--netfilter", "--listen", "0.0.0.0:8021", "--data-path", path),
+        program=("{program}", "--netfilter", "--listen", "0.0.0.0:8021", "--max-sessions", "6000",
+                 "--data-path", path),
         port=8021,
     )
 
@@ -71,11 +74,101 @@ CONTROL = Middlebox(
     port=8021,
 )
 
+# The same program as inetd(8) starts it: a process of its own from exec(3) on for each session.
+INETD = Middlebox(
+    name="inetd",
+    about="`ftp-proxy --netfilter --data-path relay`, a program started for each session",
+    rules=EXAMPLE.read_text() + FILTER % "ct status dnat",
+    program=("{peer}", "inetd", "0.0.0.0:8021", "{program}", "--netfilter", "--data-path", "relay"),
+    port=8021,
+    measures=("sessions", "commands", "idle"),
+)
+
+# For programs that know no FTP, or not whose data connection it is: all that the client sends is brought to them, at whatever
+# address and port it was for.
+EVERYTHING = """
+table ip everything {
+    chain prerouting {
+        type nat hook prerouting priority dstnat; policy accept;
+        iifname "lan0" meta l4proto tcp redirect to :8021
+    }
+}
+"""
+
+# What the others can all do, or be spared.
+COMMON = ("download", "upload", "stub", "crowd", "sessions", "commands", "idle")
+
+BLIND = Middlebox(
+    name="blind",
+    about="a relay that only splices, `bench/peer/relay.rs`: the floor for a proxy in user space",
+    rules=EVERYTHING + FILTER % 'iifname "nothing"',
+    program=("{peer}", "relay", "0.0.0.0:8021"),
+    port=8021,
+    measures=COMMON,
+)
+
+UNPACKED = pathlib.Path(__file__).resolve().parent.parent / "target/bench/root"
+
+
+def haproxy():
+    return Middlebox(
+        name="haproxy",
+        about="haproxy, TCP mode with `option splice-auto`, knows no FTP",
+        rules=EVERYTHING + FILTER % 'iifname "nothing"',
+        program=(UNPACKED / "usr/sbin/haproxy", "-db", "-f", "{config}"),
+        port=8021,
+        config="""
+global
+    maxconn 6000
+defaults
+    mode tcp
+    option splice-auto
+    timeout connect 10s
+    timeout client 1h
+    timeout server 1h
+listen everything
+    bind 0.0.0.0:8021
+    server wherever 0.0.0.0:0
+""",
+        measures=COMMON,
+    )
+
+
+def suse():
+    return Middlebox(
+        name="suse",
+        about="SuSE proxy-suite's `ftp-proxy`, standalone; a session is a process",
+        rules=EXAMPLE.read_text() + FILTER % 'iifname "nothing"',
+        program=(UNPACKED / "usr/sbin/ftp-proxy", "-n", "-d", "-f", "{config}"),
+        port=8021,
+        config="""
+[-Global-]
+DestinationAddress 10.2.0.2
+DestinationPort 21
+ForkLimit 10000
+Listen 0.0.0.0
+MaxClients 6000
+PidFile /run/suse.pid
+Port 8021
+ServerType standalone
+""",
+        measures=COMMON,
+    )
+
+
+def unpacked():
+    """The programs of others that bench/setup has fetched."""
+    return [box for box in (haproxy(), suse()) if box.program[0].exists()]
+
+
 TABLE = [
     Middlebox("direct", "routing, no NAT and no filter"),
     NAT,
     CONTROL,
     ours("relay"),
+    INETD,
     ours("redirect"),
     ours("kernel"),
+    BLIND,
+    *unpacked(),
 ]

@@ -25,6 +25,8 @@ def absolute(values, figure, box):
 
 def ratio(values, figure, box, base):
     """Round by round, since what disturbs the machine disturbs neighbours alike."""
+    if box not in values[figure.name]:
+        return "–"
     of_rounds = [a / b for a, b in zip(values[figure.name][box], values[figure.name][base])]
     low, high = interval(of_rounds)
     return f"{statistics.median(of_rounds):.2f} ({low:.2f}–{high:.2f})"
@@ -42,17 +44,18 @@ def table(title, boxes, figures, cell):
 def markdown(found, boxes, measures):
     values, machine = found["values"], found["machine"]
     names = [box.name for box in boxes]
-    figures = [figure for measure in measures for figure in measure.figures]
+    figures = [figure for measure in measures for figure in measure.figures if figure.name in values]
     compared = [figure for figure in figures if figure.ratio]
     text = f"{machine['processor']}; {machine['kernel']}; {', '.join(machine['versions'])}.\n"
     text += f"{found['rounds']} rounds; load of the machine meanwhile {machine['load'][1]:.1f}.\n\n"
     text += "".join(f"- `{box.name}`: {box.about}\n" for box in boxes)
     text += table("Medians of the rounds:", names, figures, lambda f, box: absolute(values, f, box))
-    for base in ("direct", "nat"):
+    for base in ("direct", "nat", "blind"):
         if base in names and compared:
             others = [name for name in names if name != base]
             title = f"Ratio to `{base}`, median of the rounds, and the 95 % interval of that median:"
-            text += table(title, others, compared, lambda f, box: ratio(values, f, box, base))
+            of_base = [figure for figure in compared if base in values[figure.name]]
+            text += table(title, others, of_base, lambda f, box: ratio(values, f, box, base))
     if found["rounds"] == 1:
         return text  # decides nothing
     text += "\n| aim | measured | |\n| --- | --- | --- |\n"

@@ -5,6 +5,7 @@
 All worlds stand side by side with the same addresses, and only one is in use at a time. Every wait has a bound.
 """
 
+import atexit
 import contextlib
 import functools
 import os
@@ -15,11 +16,13 @@ import subprocess
 import threading
 import time
 
+import middleboxes
 import servers
 
 ANSWER_S = 120  # the longest that a client may take for one order
 READY_S = 10
 LOG = pathlib.Path("/run/log")
+GROUPS = pathlib.Path("/run/groups")
 
 
 def sh(*words, text=None):
@@ -55,6 +58,9 @@ def prepare():
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     log.bind("/dev/log")
     os.chmod("/dev/log", 0o666)
+    # The kernel counts what a gateway's processes cost, those that have ended too (cgroups(7), version 2).
+    GROUPS.mkdir()
+    sh("mount", "-t", "cgroup2", "none", str(GROUPS))
     threading.Thread(target=read_log, args=(log,), daemon=True).start()
     servers.prepare()
 
@@ -65,12 +71,23 @@ def read_log(log):
             kept.write(log.recv(65536) + b"\n")
 
 
+def others():
+    """The environment of a program that bench/setup has unpacked: its libraries are beside it."""
+    libraries = middleboxes.UNPACKED / "usr/lib" / f"{os.uname().machine}-linux-gnu"
+    return {**os.environ, "LD_LIBRARY_PATH": str(libraries)} if libraries.exists() else None
+
+
 class World:
     def __init__(self, box, program, peer):
         self.box = box
         self.peer = peer
         self.cpus = os.sched_getaffinity(0)
         self.client_at, self.gateway, self.server_at = (f"{box.name}-{end}" for end in ("client", "gateway", "server"))
+        # Groups are the machine's and not a namespace's: named for this process, and taken away with it.
+        self.group = GROUPS / f"ftp-proxy-bench-{os.getppid()}-{box.name}"
+        self.group.mkdir()
+        atexit.register(self.end)
+        self.programs = []
         self.join()
         if box.rules:
             sh("ip", "netns", "exec", self.gateway, "nft", "-f", "-", text=box.rules)
@@ -80,7 +97,11 @@ class World:
             self.start(self.server_at, vsftpd, servers.config(address), env=environment)
         self.await_listeners(self.server_at, 21, 3)
         if box.program:
-            self.start(self.gateway, *(word.format(program=program) for word in box.program))
+            config = pathlib.Path(f"/run/{box.name}.conf")
+            config.write_text(box.config)
+            words = [str(word).format(program=program, peer=peer, config=config) for word in box.program]
+            counted = functools.partial((self.group / "cgroup.procs").write_text, "0")
+            self.programs.append(self.start(self.gateway, *words, env=others(), preexec_fn=counted))
             self.await_listeners(self.gateway, box.port, 1)
         self.client = self.start(self.client_at, peer, "client", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
@@ -156,16 +177,40 @@ class World:
                     yield process
 
     def cpu(self):
-        """Nanoseconds of CPU so far of each of the program's processes: the daemon, its sessions, their brokers."""
-        times = {}
-        for process in self.processes(self.gateway):
-            with contextlib.suppress(OSError):
-                times[process.name] = int((process / "schedstat").read_text().split()[0])
-        return times
+        """Seconds of CPU so far of the gateway's program and all that it started, ended or not."""
+        usage = (self.group / "cpu.stat").read_text().split()[1]
+        return int(usage) / 1e6
 
     def cpu_since(self, began):
-        """Seconds of CPU since then; what has ended meanwhile belonged to an earlier session."""
-        return sum(now - began.get(process, 0) for process, now in self.cpu().items()) / 1e9
+        return self.cpu() - began
+
+    def memory(self):
+        """KiB of the gateway's program and all that it started: each page is shared out among those that have it."""
+        total = 0
+        for process in (self.group / "cgroup.procs").read_text().split():
+            with contextlib.suppress(OSError):
+                lines = pathlib.Path("/proc", process, "smaps_rollup").read_text().splitlines()
+                total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return total
+
+    def running(self):
+        return len((self.group / "cgroup.procs").read_text().split())
+
+    def settle(self):
+        """Waits until the sessions' processes have ended, so that they are no part of what comes next."""
+        until = time.monotonic() + READY_S
+        while self.running() > 2 and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def end(self):
+        """The kernel takes a group away once nobody is in it."""
+        until = time.monotonic() + READY_S
+        with contextlib.suppress(OSError):
+            (self.group / "cgroup.kill").write_text("1")
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                return self.group.rmdir()
+            time.sleep(0.05)
 
     def confine(self, cpus):
         """Client, gateway and server, and what they start later, run on these CPUs."""

@@ -6,9 +6,18 @@
 //!     put BYTES            the same upward
 //!     files COUNT BYTES    downloads many, one after the other: of each the time from PASV to 227, and to 226
 //!     close                QUIT: the time it took
+//!     commands COUNT       NOOP: the time of each
+//!     sessions ADDRESS:PORT COUNT
+//!                          whole sessions, one after the other: of each the time from the connection to 220, and in all
+//!     crowd ADDRESS:PORT COUNT BYTES
+//!                          so many sessions download at the same time: how long it took in all, from the first RETR to the last 226
+//!     idle ADDRESS:PORT COUNT
+//!                          opens so many sessions more and leaves them open: the time of each from the connection to 220
+//!     leave                ends all that are idle: the time it took
 
 use std::io::{self, BufRead};
 use std::net::{Shutdown, SocketAddrV4, TcpStream};
+use std::thread;
 use std::time::Instant;
 
 use crate::bulk::{Source, sink};
@@ -17,6 +26,7 @@ use crate::control::{Control, announced};
 pub fn obey(orders: impl BufRead) -> io::Result<()> {
     let source = Source::new()?;
     let mut session = None;
+    let mut idle = Vec::new();
     for order in orders.lines() {
         let order = order?;
         let words: Vec<&str> = order.split(' ').collect();
@@ -31,6 +41,13 @@ pub fn obey(orders: impl BufRead) -> io::Result<()> {
             (["files", count, bytes], Some(control)) => {
                 files(control, number(count)?, number(bytes)?)?
             }
+            (["commands", count], Some(control)) => commands(control, number(count)?)?,
+            (["sessions", address, count], None) => sessions(address, number(count)?)?,
+            (["crowd", address, count, bytes], None) => {
+                vec![crowd(address, number(count)?, number(bytes)?)?]
+            }
+            (["idle", address, count], None) => more_idle(&mut idle, address, number(count)?)?,
+            (["leave"], None) => vec![timed(|| leave(&mut idle))?.1],
             (["close"], Some(control)) => {
                 let ((), time) = timed(|| close(control))?;
                 session = None;
@@ -54,14 +71,91 @@ fn timed<T>(what: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u128)> {
     Ok((made, began.elapsed().as_nanos()))
 }
 
-fn open(address: &str) -> io::Result<Control> {
+fn greeted(address: &str) -> io::Result<Control> {
     let mut control = Control::new(TcpStream::connect(address)?)?;
     control.expect("220")?;
+    Ok(control)
+}
+
+fn open(address: &str) -> io::Result<Control> {
+    let mut control = greeted(address)?;
+    log_in(&mut control)?;
+    Ok(control)
+}
+
+fn log_in(control: &mut Control) -> io::Result<()> {
     control.say("USER ftp")?;
     control.expect("331")?;
     control.say("PASS bench")?;
     control.expect("230")?;
-    Ok(control)
+    Ok(())
+}
+
+fn commands(control: &mut Control, count: u64) -> io::Result<Vec<u128>> {
+    let one = |_| {
+        let ((), time) = timed(|| {
+            control.say("NOOP")?;
+            control.expect("200").map(drop)
+        })?;
+        Ok(time)
+    };
+    (0..count).map(one).collect()
+}
+
+/// The proxy's own end of a session comes after the last reply, so the end of the connection is waited for.
+fn sessions(address: &str, count: u64) -> io::Result<Vec<u128>> {
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let began = Instant::now();
+        let mut control = greeted(address)?;
+        times.push(began.elapsed().as_nanos());
+        log_in(&mut control)?;
+        close(&mut control)?;
+        while !control.hear()?.is_empty() {}
+        times.push(began.elapsed().as_nanos());
+    }
+    Ok(times)
+}
+
+fn crowd(address: &str, count: u64, bytes: u64) -> io::Result<u128> {
+    let logged_in: io::Result<Vec<_>> = (0..count).map(|_| open(address)).collect();
+    let (controls, time) = {
+        let mut controls = logged_in?;
+        let began = Instant::now();
+        let results: Vec<io::Result<_>> = thread::scope(|scope| {
+            let started: Vec<_> = controls
+                .iter_mut()
+                .map(|control| scope.spawn(move || get(control, bytes)))
+                .collect();
+            let ended = started.into_iter().map(|thread| thread.join());
+            ended
+                .map(|result| result.unwrap_or_else(|_| Err(io::Error::other("a thread died"))))
+                .collect()
+        });
+        let time = began.elapsed().as_nanos();
+        results.into_iter().collect::<io::Result<Vec<_>>>()?;
+        (controls, time)
+    };
+    for mut control in controls {
+        close(&mut control)?;
+    }
+    Ok(time)
+}
+
+fn more_idle(idle: &mut Vec<Control>, address: &str, count: u64) -> io::Result<Vec<u128>> {
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let (mut control, time) = timed(|| greeted(address))?;
+        log_in(&mut control)?;
+        idle.push(control);
+        times.push(time);
+    }
+    Ok(times)
+}
+
+fn leave(idle: &mut Vec<Control>) -> io::Result<()> {
+    idle.drain(..)
+        .try_for_each(|mut control| close(&mut control))
 }
 
 fn close(control: &mut Control) -> io::Result<()> {

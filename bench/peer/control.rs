@@ -12,7 +12,7 @@ impl Control {
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Control {
-            reader: BufReader::new(stream),
+            reader: BufReader::with_capacity(1024, stream), // there may be thousands of these
             line: String::new(),
         })
     }

@@ -4,6 +4,8 @@
 //!     bench-peer serve 10.2.0.2:21
 //!     bench-peer client               (orders on standard input, see client.rs)
 //!     bench-peer grants kernel 500    (on the gateway, no session needed)
+//!     bench-peer relay 0.0.0.0:8021   (on the gateway: the blind relay, see relay.rs)
+//!     bench-peer inetd 0.0.0.0:8021 /usr/sbin/ftp-proxy --netfilter
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -16,6 +18,7 @@ mod bulk;
 mod client;
 mod control;
 mod grants;
+mod relay;
 mod server;
 
 use std::io;
@@ -26,13 +29,15 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["serve", address] => server::serve(address),
+        ["relay", address] => relay::relay(address),
+        ["inetd", address, program, arguments @ ..] => relay::inetd(address, program, arguments),
         ["client"] => client::obey(io::stdin().lock()),
         ["grants", path, count] => count
             .parse()
             .map_err(io::Error::other)
             .and_then(|count| grants::measure(path, count)),
         _ => Err(io::Error::other(
-            "serve ADDRESS:PORT | client | grants PATH COUNT",
+            "serve | relay ADDRESS:PORT | client | grants PATH COUNT | inetd ADDRESS:PORT PROGRAM ...",
         )),
     };
     match done {

@@ -43,6 +43,7 @@ fn session(client: TcpStream, source: &Source) -> io::Result<()> {
                 };
                 transfer(&mut control, &listener, verb, bytes, source)?;
             }
+            "NOOP" => control.say("200 so be it")?,
             "QUIT" => return control.say("221 bye"),
             "" => return Ok(()),
             _ => control.say("502 not here")?,
