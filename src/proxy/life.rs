@@ -14,7 +14,6 @@ use crate::datapath::{self, DataPath, Kernel, Legs, Relayed, Totals};
 use crate::destination::Guard;
 use crate::error::Error;
 use crate::ftp::{Session, Terms};
-use crate::log::escaped;
 use crate::nat::Redirected;
 use crate::net::{self, LocalAddresses, SourcePort, with_port};
 use crate::options::{self, Destination};
@@ -22,9 +21,6 @@ use crate::privs::{Dropped, Root};
 use crate::relay::{Control, Limits, Relay, Summary};
 use crate::resolver::{self, Resolver};
 use crate::signals::Signals;
-
-/// The daemon's name in hosts.allow(5).
-const DAEMON: &str = "ftp-proxy";
 
 /// Where a session goes.
 pub(super) struct Destined {
@@ -113,7 +109,7 @@ impl Proxy<'_> {
             destined.lead(&ends);
             self.lead(&mut legs, &ends);
         }
-        self.admit(client, &ends, balancer, &destined)?;
+        self.admit(client, &ends, balancer, &destined.servers)?;
         if self.reads_files() {
             self.close_cage()?;
         }
@@ -217,57 +213,6 @@ impl Proxy<'_> {
             dialled,
             guard,
         })
-    }
-
-    /// The tcp wrappers' word, and the log's.
-    fn admit(
-        &self,
-        socket: &TcpStream,
-        ends: &Redirected,
-        balancer: Option<SocketAddr>,
-        destined: &Destined,
-    ) -> Result<(), Refusal> {
-        let name = |at: &SocketAddr| {
-            if self.options.names {
-                net::name_of(at.ip())
-            } else {
-                None
-            }
-        };
-        let shown = |at: &SocketAddr, name: &Option<String>| match name {
-            Some(name) => format!("{}:{}", escaped(name.as_bytes()), at.port()),
-            None => at.to_string(),
-        };
-        let client_name = name(&ends.client);
-        let client = shown(&ends.client, &client_name);
-        let servers: Vec<_> = destined.servers.iter().map(|at| (at, name(at))).collect();
-        let to = match (servers.as_slice(), &self.options.destination) {
-            ([], _) => "a server to be named".to_owned(),
-            // Which of its addresses it will be is not known yet.
-            ([_, _, ..], Destination::Reverse(server)) => server.to_string(),
-            ([(at, name), ..], _) => shown(at, name),
-        };
-        if let Some(wrappers) = &self.wrappers {
-            // A client that has named no server yet is judged by where it came in, and one of a server with several
-            // addresses by each of them.
-            let places = match servers.as_slice() {
-                [] => &[(&ends.proxy, None)],
-                servers => servers,
-            };
-            let from = (ends.client, client_name.as_deref());
-            let denied = |(at, name): &(&SocketAddr, Option<String>)| {
-                !wrappers.allows(DAEMON, socket.as_fd(), from, (**at, name.as_deref()))
-            };
-            if places.iter().any(denied) {
-                let text = format!("tcpwrappers rejected: {client} -> {to}");
-                return Err(Refusal("Access denied.", Error::Denied(text)));
-            }
-        }
-        let way = balancer.map_or_else(String::new, |at| format!(" by way of {at}"));
-        self.log.info(format_args!(
-            "accepted connection from {client}{way} to {to}"
-        ));
-        Ok(())
     }
 
     fn carry(&self, client: TcpStream, admitted: Admitted, signals: &Signals) -> Result<(), Error> {
