@@ -136,6 +136,12 @@ impl Gateway {
         }
     }
 
+    /// The parent, that is.
+    pub fn is_killed(&mut self) {
+        self.parent.kill().expect("kill");
+        self.parent.wait().expect("wait");
+    }
+
     /// All sessions but these end soon, and are waited for.
     pub fn is_left_with(&self, sessions: &[Pid]) -> Result<(), String> {
         for _ in 0..600 {

@@ -31,6 +31,8 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::wait::{WaitStatus, waitpid};
 
 use crate::chance::Chance;
 use crate::client::Client;
@@ -56,12 +58,23 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(2);
     let seed = setting("SOAK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("SOAK_SEED={seed}");
-    let trials = [
-        ("sessions_by_listen_go_on_and_on", Launcher::Listen),
-        ("sessions_by_inetd_go_on_and_on", Launcher::Inetd),
+    type Claim = fn(Launcher, u64) -> Result<(), Failed>;
+    let trials: [(&str, Claim, Launcher); 4] = [
+        ("sessions_by_listen_go_on_and_on", soak, Launcher::Listen),
+        ("sessions_by_inetd_go_on_and_on", soak, Launcher::Inetd),
+        (
+            "sessions_outlive_a_parent_that_is_killed",
+            outlive,
+            Launcher::Listen,
+        ),
+        (
+            "sessions_outlive_an_inetd_that_is_killed",
+            outlive,
+            Launcher::Inetd,
+        ),
     ];
-    let trials = trials.map(|(name, launcher)| {
-        Trial::test(name, move || soak(launcher, seed)).with_ignored_flag(!launcher.is_here())
+    let trials = trials.map(|(name, claim, launcher)| {
+        Trial::test(name, move || claim(launcher, seed)).with_ignored_flag(!launcher.is_here())
     });
     libtest_mimic::run(&arguments, trials.into()).exit_code()
 }
@@ -114,6 +127,44 @@ fn soak(launcher: Launcher, seed: u64) -> Result<(), Failed> {
     }
     server.verdict()?;
     Ok(tally.verdict()?)
+}
+
+/// Whoever has started them is killed: they go on to a good end each, and leave nothing.
+fn outlive(launcher: Launcher, seed: u64) -> Result<(), Failed> {
+    // So that those whose parent is gone are ours, and their end can be seen.
+    set_child_subreaper(true)?;
+    let server = Server::start();
+    let mut gateway = Gateway::start(launcher, server.address());
+    let tally = Arc::new(Tally::new(Duration::MAX));
+    let mut clients = Vec::new();
+    for number in 0..3 {
+        let mut client = Client::begin(
+            gateway.address(),
+            Chance::new(seed + number),
+            Arc::clone(&tally),
+        )?;
+        client.transfers_whole()?;
+        clients.push(client);
+    }
+    let sessions = gateway.children();
+    assert_eq!(sessions.len(), clients.len());
+    gateway.is_killed();
+    for client in &mut clients {
+        for _ in 0..5 {
+            client.transfers_whole()?;
+        }
+    }
+    // One says goodbye, the others are just gone.
+    clients[0].quits()?;
+    drop(clients);
+    for session in sessions {
+        let end = waitpid(session, None)?;
+        if end != WaitStatus::Exited(session, 0) {
+            return Err(format!("a session ended so: {end:?}").into());
+        }
+    }
+    server.verdict()?;
+    Ok(())
 }
 
 /// A client that has session after session until time is over.
