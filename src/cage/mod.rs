@@ -9,8 +9,9 @@
 pub(crate) mod calls;
 #[cfg_attr(target_os = "linux", path = "here/linux.rs")]
 #[cfg_attr(target_os = "openbsd", path = "here/openbsd.rs")]
+#[cfg_attr(target_os = "freebsd", path = "here/freebsd.rs")]
 #[cfg_attr(
-    not(any(target_os = "linux", target_os = "openbsd")),
+    not(any(target_os = "freebsd", target_os = "linux", target_os = "openbsd")),
     path = "here/none.rs"
 )]
 mod here;

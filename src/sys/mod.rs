@@ -4,6 +4,8 @@
 
 #![allow(unsafe_code, reason = "this is the room where it lives")]
 
+#[cfg(target_os = "freebsd")]
+pub mod capsicum;
 pub mod caught;
 #[cfg_attr(target_os = "linux", path = "conduit/splice.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "conduit/copy.rs")]

@@ -1,7 +1,4 @@
 //! Systems where nothing narrower than another user, limits and an empty root folder is to be had.
-//!
-//! FreeBSD's capability mode allows no bind(2) and no connect(2) to an address, which a session needs for each data
-//! connection.
 
 use crate::log::Log;
 
