@@ -157,6 +157,38 @@ fn the_address_that_the_client_dialled_is_announced_and_the_client_may_come_by_i
 }
 
 #[test]
+fn the_client_s_class_and_not_the_balancer_s_says_what_is_announced() {
+    let mask = |told: &str, class: &str| ["--masquerade".to_owned(), format!("{told},{class}")];
+    let to_balancers = mask("192.0.2.66", "127.0.0.7");
+    // A name is looked up only now that the client is known.
+    for (told, expected) in [("192.0.2.77", "192.0.2.77"), ("localhost", "127.0.0.1")] {
+        let options = [to_balancers.clone(), mask(told, "127.0.0.2")].concat();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let mut session = brought(&ours(two), &options);
+        let (to, there) = session.pasv();
+        assert_eq!(to.ip().to_string(), expected);
+        let data = dial(CLIENT, SocketAddr::new(FRONT, to.port())).unwrap();
+        carries(&mut session, data, &there);
+        session.quits();
+        // A health check is the balancer, and of its class.
+        let mut session = brought(LOCAL, &options);
+        assert_eq!(session.pasv().0.ip().to_string(), "192.0.2.66");
+    }
+}
+
+#[test]
+fn under_inetd_a_balancer_without_a_header_is_closed_and_76() {
+    let front = Listener::front(FRONT);
+    let mut balancer = dial(BALANCER, front.address()).unwrap();
+    balancer.write_all(b"USER anonymous\r\n").unwrap();
+    let options = [&["-R", "127.0.0.4:21"], &ACCEPT[..]].concat();
+    let mut proxy = Proxy::inherits(front.accepts(), &options);
+    assert_eq!(proxy.ends().code(), Some(76));
+    let heard = read_all(&balancer);
+    assert!(is_reset(&heard) || heard.unwrap().is_empty());
+}
+
+#[test]
 fn what_comes_behind_a_header_is_the_client_s() {
     for header in [
         ours(one),
