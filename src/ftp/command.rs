@@ -21,6 +21,8 @@ pub(super) enum Command<'a> {
     Rein,
     Auth,
     Feat,
+    /// What RFC 6384 §11 has for a translator between the families.
+    Algs(Algs),
     Site(&'a [u8]),
     /// A blank line.
     Empty,
@@ -37,6 +39,19 @@ pub(super) enum Epsv {
     V6,
     All,
     /// A protocol that is neither.
+    Unknown,
+}
+
+/// What an ALGS wants of a translator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algs {
+    /// To be told what it does.
+    Status,
+    /// That it translates.
+    Enable,
+    /// That it does not.
+    Disable,
+    /// Something else.
     Unknown,
 }
 
@@ -67,6 +82,7 @@ impl<'a> Command<'a> {
             b"REIN" => Command::Rein,
             b"AUTH" => Command::Auth,
             b"FEAT" => Command::Feat,
+            b"ALGS" => Command::Algs(Algs::parse(argument)),
             b"SITE" => Command::Site(argument),
             b"" => Command::Empty,
             verb if is_foreign(verb, argument) => Command::Foreign,
@@ -82,6 +98,17 @@ impl Command<'_> {
             self,
             Command::Port(_) | Command::Eprt(_) | Command::Pasv | Command::Epsv(_) | Command::Long
         )
+    }
+}
+
+impl Algs {
+    fn parse(argument: &[u8]) -> Self {
+        match argument.to_ascii_uppercase().as_slice() {
+            b"STATUS64" => Algs::Status,
+            b"ENABLE64" => Algs::Enable,
+            b"DISABLE64" => Algs::Disable,
+            _ => Algs::Unknown,
+        }
     }
 }
 

@@ -177,6 +177,18 @@ fn about_addresses(said: &mut Said) {
     said.by(Stage::set(anonymous, Some(SERVER)).greet(), b"USER bob");
 }
 
+fn about_translation(said: &mut Said) {
+    for (client, server) in [(V6, SERVER), (CLIENT, V6)] {
+        for denied in ["NOOP", "EPSV", "EPRT"] {
+            for line in ["ALGS STATUS64", "ALGS DISABLE64", "ALGS"] {
+                let mut terms = terms(client);
+                terms.permit.denied = denied.parse().unwrap();
+                said.by(Stage::set(terms, Some(server)).greet(), line.as_bytes());
+            }
+        }
+    }
+}
+
 fn about_data(said: &mut Said) {
     let answers = [
         ("PASV", "227 (127,0,0,4,200,10)\r\n"),
@@ -246,6 +258,7 @@ fn all_of_them() -> Said {
     before_there_is_a_server(&mut said);
     malformed(&mut said);
     about_addresses(&mut said);
+    about_translation(&mut said);
     about_data(&mut said);
     at_the_end(&mut said);
     said

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::Side;
 use super::super::action::{Action, DataPlan, End, Note};
 use super::super::addr::{BadEprt, EprtArgument};
-use super::super::command::{Command, Epsv, loggable, verb};
+use super::super::command::{Algs, Command, Epsv, loggable, verb};
 use super::super::forward::{Target, site};
 use super::super::line::{Line, body};
 use super::super::telnet::{DM, IAC, IP};
@@ -96,6 +96,9 @@ impl Session {
             Command::Auth if !self.terms.nat_mode => {
                 let reply = b"502 Encryption is not possible through this proxy.\r\n";
                 self.refuse("encryption would hide the addresses", text, reply);
+            }
+            Command::Algs(asked) if self.is_between_families() && !self.terms.nat_mode => {
+                self.algs(asked);
             }
             Command::Empty => self.own(b"500 No command.\r\n"),
             Command::Rein => {
@@ -296,11 +299,34 @@ impl Session {
             Epsv::V6 if v4 => self.refuse_family(text),
             _ if self.no_epsv => self.passive(Extent::Epsv, Extent::Pasv, b"PASV\r\n".to_vec()),
             // The number is the family of the client's own leg; the server's may be the other.
-            Epsv::V4 | Epsv::V6 if self.server.is_some_and(|s| s.is_ipv4() != v4) => {
+            Epsv::V4 | Epsv::V6 if self.is_between_families() => {
                 self.passive(Extent::Epsv, Extent::Epsv, b"EPSV\r\n".to_vec());
             }
             _ => self.passive(Extent::Epsv, Extent::Epsv, line.bytes.clone()),
         }
+    }
+
+    /// One side speaks IPv4, the other IPv6.
+    fn is_between_families(&self) -> bool {
+        self.server
+            .is_some_and(|server| server.is_ipv4() != self.terms.client.is_ipv4())
+    }
+
+    /// What is translated for an IPv6 client of an IPv4 server (RFC 6384 §11); that it is cannot be changed, since no
+    /// address of the client's means anything to the server.
+    fn algs(&mut self, asked: Algs) {
+        let denied = |verb: &[u8]| self.terms.permit.denied.has(verb);
+        let reply: &[u8] = match asked {
+            Algs::Status | Algs::Enable | Algs::Disable if self.terms.client.is_ipv4() => {
+                b"216 NONE There is nothing to translate from IPv6.\r\n"
+            }
+            Algs::Disable => b"504 It cannot be disabled.\r\n",
+            Algs::Unknown => b"504 Use STATUS64, ENABLE64 or DISABLE64.\r\n",
+            _ if denied(b"EPSV") || !self.terms.epsv => b"216 NONE EPSV is refused.\r\n",
+            _ if denied(b"EPRT") => b"216 EPSV EPRT is refused.\r\n",
+            _ => b"216 EPSVEPRT Both are translated.\r\n",
+        };
+        self.own(reply);
     }
 
     /// A passive command in NAT mode: it takes the place of any data connection of ours.
