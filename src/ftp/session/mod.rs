@@ -8,6 +8,7 @@
 //! means an address only as the answer to the PASV that asked for it (CERT VU#328867; docs/ancestors.md, D31). What the
 //! proxy itself has to say takes its place in the same queue, so pipelined commands get their replies in order.
 
+mod addresses;
 mod client;
 mod edge;
 mod expected;
