@@ -1,9 +1,11 @@
 //! Rights of descriptors: rights(4), cap_rights_limit(2).
 
 use std::io;
-use std::os::fd::RawFd;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt::SockType};
 
 /// Leaves every descriptor below `end` no more than what a session does with those that it has when its cage is closed.
 /// Sockets: to be read, written, polled, asked, set and shut down; to be accepted from, bound, connected or passed for
@@ -17,23 +19,15 @@ pub fn limit_descriptors(end: RawFd) -> io::Result<()> {
         if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
             continue; // not open
         }
-        limit(fd, is_socket(fd))?;
+        // SAFETY: it is open, and nothing that this loop calls closes it.
+        let open = unsafe { BorrowedFd::borrow_raw(fd) };
+        limit(open, getsockopt(&open, SockType).is_ok())?;
     }
     Ok(())
 }
 
-fn is_socket(fd: RawFd) -> bool {
-    let mut kind: libc::c_int = 0;
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    let value = (&raw mut kind).cast();
-    // SAFETY: `value` has room for the int that this option is, and `length` says so; both live through the call.
-    let got =
-        unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, value, &raw mut length) };
-    got == 0
-}
-
-fn limit(fd: RawFd, socket: bool) -> io::Result<()> {
-    let mut rights = std::mem::MaybeUninit::<libc::cap_rights_t>::uninit();
+fn limit(fd: BorrowedFd<'_>, socket: bool) -> io::Result<()> {
+    let mut rights = MaybeUninit::<libc::cap_rights_t>::uninit();
     let (version, at) = (libc::CAP_RIGHTS_VERSION, rights.as_mut_ptr());
     let (read, write, event) = (libc::CAP_READ, libc::CAP_WRITE, libc::CAP_EVENT);
     let end: u64 = 0;
@@ -60,6 +54,6 @@ fn limit(fd: RawFd, socket: bool) -> io::Result<()> {
         }
     }
     // SAFETY: the line above has initialised it; it is only read.
-    Errno::result(unsafe { libc::cap_rights_limit(fd, rights.as_ptr()) })?;
+    Errno::result(unsafe { libc::cap_rights_limit(fd.as_raw_fd(), rights.as_ptr()) })?;
     Ok(())
 }
