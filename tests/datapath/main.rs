@@ -25,6 +25,7 @@ mod grants;
 mod processes;
 mod start;
 mod talk;
+mod third;
 
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
@@ -79,6 +80,13 @@ const OF_KERNEL: [Claim<fn(Setting)>; 2] = claims![
     fn(Setting);
     grants::the_port_that_the_server_names_is_not_announced,
     ends::a_transfer_that_rests_is_not_idle,
+];
+
+/// Of the redirect data path alone, in both families; PASV is for one.
+const OF_REDIRECT: [Claim<fn(Setting)>; 2] = claims![
+    fn(Setting);
+    third::a_third_host_is_dialled_from_our_own_address_and_nothing_is_granted,
+    third::a_third_host_that_the_server_names_is_dialled_and_the_client_sees_whom_it_dialled,
 ];
 
 /// Those that wait for half a minute: once each.
@@ -145,6 +153,8 @@ fn trials() -> Vec<Trial> {
     for setting in [Setting::KERNEL_V4, Setting::KERNEL_V6] {
         add(setting, &OF_KERNEL);
     }
+    add(Setting::REDIRECT_V4, &OF_REDIRECT);
+    add(Setting::REDIRECT_V6, &OF_REDIRECT[..1]);
     for (name, show) in STARTS {
         trials.push(Trial::test(format!("start/{name}"), move || told(show)));
     }

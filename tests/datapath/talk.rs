@@ -141,7 +141,12 @@ impl Talk {
     /// PORT or EPRT: where the client listens, and what the server is told to dial.
     #[track_caller]
     pub fn active(&mut self, verb: &str) -> (Listener, SocketAddr) {
-        let at = self.setting.client();
+        self.active_of(verb, self.setting.client())
+    }
+
+    /// The same, of somebody else on the clients' wire.
+    #[track_caller]
+    pub fn active_of(&mut self, verb: &str, at: IpAddr) -> (Listener, SocketAddr) {
         let listener = on(&self.machines.clients, || Listener::at(at));
         let argument = if verb == "PORT" {
             numbers(listener.address())
