@@ -244,6 +244,24 @@ fn an_active_upload_without_descriptors_is_a_proper_reply() {
     with_each(false, true);
 }
 
+/// Fewer than it has, in the middle of it: poll(2) itself fails then.
+#[test]
+fn a_session_that_can_wait_for_nothing_any_more_says_so() {
+    // Only the same user may change its limits.
+    let root = nix::unistd::geteuid().is_root();
+    let mut session = Session::begin(if root { &["-u", "root"] } else { &[] });
+    session.exchange("NOOP", "200 ok");
+    let pid = session.proxy.pid().to_string();
+    let mut prlimit = Command::new("prlimit");
+    prlimit.args(["--pid", &pid, "--nofile=1:"]);
+    assert!(prlimit.status().unwrap().success());
+    session.client.says("NOOP");
+    session.client.hears_code("421 ");
+    session.client.hears_end();
+    drop(session.client);
+    assert_eq!(session.proxy.ends().code(), Some(71));
+}
+
 /// The folder that a session leaves the file system for cannot be made. The rest of the cage stands.
 #[test]
 fn a_full_disk_costs_the_empty_folder_and_not_the_session() {
