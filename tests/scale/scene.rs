@@ -6,20 +6,25 @@
 //! ```
 
 use std::fs::{self, File};
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::common::eventually;
 use crate::document::{self, file};
-use crate::gateway::PROXY;
+use crate::gateway::{PROXY, on};
 use crate::net::{Family, Namespace, feed, wait_for_listeners};
 use crate::processes::{self, Process};
 use crate::servers;
 use crate::world::ROOM;
+
+/// How long to wait for the answer of one try.
+const A_TRY: Duration = Duration::from_secs(1);
 
 /// The document's block for HAProxy.
 const HAPROXY: &str = "/etc/haproxy/haproxy.cfg";
@@ -86,6 +91,7 @@ impl Scene {
             (machine("clients"), machine("balancer"), machine("server"));
         let machines = [machine("gateway1"), machine("gateway2")];
         wire(&clients, &balancer, &machines, &server);
+        reach_one_another(&clients, &balancer, &machines);
         let conf = file(&format!("scale-{number}.vsftpd"), &servers::vsftpd_conf());
         let mut daemons = Vec::new();
         let mut vsftpd = server.command("vsftpd");
@@ -294,6 +300,33 @@ fn start(command: &mut Command, port: u16, count: usize) -> Child {
         panic!("{command:?}: {why}\n{said}");
     }
     child
+}
+
+/// Waits until every wire carries: the kernel sets links to work later than it says, on a busy machine by seconds, and a
+/// balancer that finds nobody at its start waits for its next check.
+#[track_caller]
+fn reach_one_another(clients: &Namespace, balancer: &Namespace, gateways: &[Namespace; 2]) {
+    // Nobody listens there: a refusal is an answer.
+    let answers = |machine: &Namespace, address: &str| {
+        let at = SocketAddr::new(address.parse().unwrap(), 9);
+        eventually("an answer from the other end of a wire", || {
+            let answer = on(machine, || TcpStream::connect_timeout(&at, A_TRY));
+            let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+            answer.map_or_else(refused, |_| true).then_some(())
+        });
+    };
+    for address in ["192.0.2.10", "2001:db8::10"] {
+        answers(clients, address);
+    }
+    for address in ["10.0.1.21", "10.0.1.22", "fd00:1::21", "fd00:1::22"] {
+        answers(balancer, address);
+    }
+    for address in ["198.51.100.2", "2001:db8:2::2"] {
+        answers(balancer, address);
+    }
+    for gateway in gateways {
+        answers(gateway, "10.0.2.80");
+    }
 }
 
 fn wire(clients: &Namespace, balancer: &Namespace, gateways: &[Namespace; 2], server: &Namespace) {
