@@ -78,7 +78,7 @@ fn jump(name: &str, time: &str, years: std::ops::RangeInclusive<i32>) {
         return;
     };
     // Its file is read by the library, which no cage would let it.
-    let options = ["-t", "3", "--no-cage"];
+    let options = ["-t", "8", "--no-cage"];
     let mut session = Session::started(Ends::V4, &options, |client, options| {
         Proxy::inherits_by(clock.command(PROGRAM), client, options)
     });

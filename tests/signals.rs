@@ -18,9 +18,9 @@ use common::listening::Listening;
 use common::session::Session;
 use nix::sys::signal::Signal;
 
-/// Longer than the time-out that the sessions here have.
-const LONG: Duration = Duration::from_secs(3);
-const TIMEOUT: [&str; 2] = ["-t", "2"];
+/// Longer than the time-out that the sessions here have, which is more than a busy machine needs for a few commands.
+const LONG: Duration = Duration::from_secs(7);
+const TIMEOUT: [&str; 2] = ["-t", "6"];
 
 /// Whether a process ignores a signal, see proc_pid_status(5).
 #[cfg(target_os = "linux")]
