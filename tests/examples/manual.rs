@@ -79,6 +79,21 @@ fn what_mdoc_shows_as_it_is_is_found() {
 }
 
 #[test]
+fn the_manual_and_the_readme_publish_a_server_behind_nat_alike() {
+    let is_it = |line: &String| line.contains(" --masquerade ");
+    let manual = joined(&displayed(&shipped("ftp-proxy.8")));
+    let readme = shipped("README.md").replace("\\\n", " ");
+    let readme: Vec<String> = readme
+        .lines()
+        .filter(|line| line.starts_with("    "))
+        .map(str::to_owned)
+        .collect();
+    let [manual, readme] = [manual, joined(&readme)].map(|lines| lines.into_iter().find(is_it));
+    assert!(manual.is_some());
+    assert_eq!(manual, readme);
+}
+
+#[test]
 fn the_manual_and_inetd_conf_example_have_the_same_lines() {
     assert_eq!(shown(is_service), usable(&["inetd.conf.example"]));
 }

@@ -23,6 +23,8 @@ const WORDS: &[&[u8]] = &[
     b"AUTH TLS",
     b"SITE ",
     b"NOOP",
+    b"FEAT",
+    b"ALGS STATUS64",
     b"STAT",
     b"LPRT ",
     b"ftp",
@@ -30,6 +32,7 @@ const WORDS: &[&[u8]] = &[
     b"ftp.example.org:2121",
     b"10,0,0,2,200,10",
     b"203,0,113,7,0,22",
+    b"203,0,113,7,200,10",
     b"|1|10.0.0.2|51210|",
     b"|2|fd00::2|51210|",
     b"220 ",
@@ -38,6 +41,7 @@ const WORDS: &[&[u8]] = &[
     b"200 ",
     b"226 ",
     b"227 (192,0,2,1,200,10)",
+    b"227 (203,0,113,7,200,10)",
     b"229 (|||50000|)",
     b"331 ",
     b"421 ",
@@ -80,8 +84,12 @@ fn words() -> impl Strategy<Value = Vec<u8>> {
 
 /// A session: terms, and steps that are likely ones.
 fn session() -> impl Strategy<Value = Vec<u8>> {
-    let terms =
-        proptest::sample::select(&["", "e", "A", "n", "f", "fp", "6e", "68e", "8e", "eA"][..]);
+    let terms = proptest::sample::select(
+        &[
+            "", "e", "A", "n", "f", "fp", "6e", "68e", "8e", "eA", "ed", "6ed", "nd", "fd", "ei",
+            "eo", "er", "ew", "6ei", "6eo", "8eow",
+        ][..],
+    );
     let lone = proptest::sample::select(
         &[
             "R0", "R1", "R2", "R3", "Dc", "Ds", "Db", "Du", "Dx", "De", "T", "P", "Q", "b", "B",
