@@ -11,7 +11,8 @@ mod common;
 
 use std::net::{IpAddr, SocketAddr};
 
-use common::address::{BACK, Ends, FRONT, V6, address_in, numbers, port_in};
+use common::address::{BACK, Ends, FRONT, V6, address_in, numbers};
+use common::eventually;
 use common::fake::{Listener, read_all, send_all};
 use common::listening::Listening;
 use common::session::Session;
@@ -19,10 +20,18 @@ use common::session::Session;
 /// An address of documentation, where nobody is.
 const OUTSIDE: &str = "203.0.113.5";
 
-/// A range of one port, which was free a moment ago.
-fn one_port() -> u16 {
-    Listener::at(FRONT).address().port()
+/// The lowest of some ports that were free a moment ago, so that not all of them can be taken meanwhile.
+fn some_ports() -> u16 {
+    loop {
+        let port = Listener::at(FRONT).address().port();
+        if port < u16::MAX - SOME {
+            return port;
+        }
+    }
 }
+
+/// How many more than the lowest.
+const SOME: u16 = 19;
 
 /// PASV, and the address in the 227, which need not be one of this machine; the listener that the server named.
 #[track_caller]
@@ -102,31 +111,28 @@ fn an_ipv6_client_is_told_no_masquerade() {
 
 #[test]
 fn ports_are_told_with_their_offset_in_227_and_229() {
-    let port = one_port();
-    let offset = if port < 30_000 { 20_000 } else { -20_000 };
-    let (range, offset_text) = (port.to_string(), offset.to_string());
+    let lowest = some_ports();
+    let range = lowest..=lowest + SOME;
+    let offset = if lowest < 30_000 { 20_000 } else { -20_000 };
+    let (min, max) = (range.start().to_string(), range.end().to_string());
     let mut session = Session::begin(&[
         "-m",
-        &range,
+        &min,
         "-M",
-        &range,
+        &max,
         "--advertise-port-offset",
-        &offset_text,
+        &offset.to_string(),
         "--masquerade",
         OUTSIDE,
     ]);
-    let expected = u16::try_from(i32::from(port) + offset).unwrap();
+    let bound = |told: u16| u16::try_from(i32::from(told) - offset).unwrap();
     let (at, listener) = told(&mut session);
-    assert_eq!(at.to_string(), format!("{OUTSIDE}:{expected}"));
-    // The one port is the listener's: to dial the server the proxy takes another.
-    carries_data(&mut session, at, &listener, port);
-    let listener = Listener::at(session.ends.server);
-    session.client.says("EPSV");
-    session.server.hears("EPSV");
-    session
-        .server
-        .says(&format!("229 ok (|||{}|)", listener.address().port()));
-    assert_eq!(port_in(&session.client.hears_code("229 ")), expected);
+    assert_eq!(at.ip().to_string(), OUTSIDE);
+    assert!(range.contains(&bound(at.port())), "{at}");
+    carries_data(&mut session, at, &listener, bound(at.port()));
+    let (at, listener) = session.epsv();
+    assert!(range.contains(&bound(at.port())), "{at}");
+    carries_data(&mut session, at, &listener, bound(at.port()));
     session.quits();
 }
 
@@ -172,8 +178,22 @@ fn with_strict_ports_a_range_of_taken_ports_is_425_and_the_session_goes_on() {
     session.client.hears_code("425 ");
     session.exchange("NOOP", "200 ok");
     drop(taken);
-    // It was no more than a moment.
-    let (at, _) = session.pasv();
+    // Somebody else may have it for a moment; then it is the session's, and the proxy dials the server from another.
+    let line = eventually("the port is free", || {
+        session.client.says("PASV");
+        session.server.hears("PASV");
+        session
+            .server
+            .says(&format!("227 ok ({})", numbers(there.address())));
+        Some(session.client.hears_line()).filter(|line| line.starts_with("227 "))
+    });
+    let at = address_in(&line);
     assert_eq!(at.port().to_string(), port);
+    let data = session.dials(at, &there);
+    session.begin_transfer("RETR a");
+    send_all(&data.server, b"the file");
+    assert_eq!(read_all(&data.client).unwrap(), b"the file");
+    drop(data);
+    session.reply("226 done");
     session.quits();
 }
