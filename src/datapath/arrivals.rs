@@ -97,7 +97,9 @@ impl<'a> Arrivals<'a> {
                 Err(error) => return Err(error),
             };
             let from = canonical(from);
-            came.set_nonblocking(true)?;
+            if came.set_nonblocking(true).is_err() {
+                continue; // dead already, and no reason to give up those behind it
+            }
             if self.balancers.is_some_and(|list| list.contain(from.ip())) {
                 self.make_room(log);
                 self.waiting.push(Waiting {
