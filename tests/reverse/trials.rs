@@ -4,10 +4,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::errands::{Way, had_data_with};
-use crate::net::{Family, Result};
+use crate::net::{self, Family, Result};
 use crate::servers::Server;
 use crate::site::{self, OUTSIDE, Plan, Site};
-use crate::world;
+use crate::world::{self, PASSWORD, USER};
 
 /// A claim and what shows it.
 pub type Claim = (String, Box<dyn FnOnce() -> Result<()> + Send>);
@@ -70,6 +70,10 @@ pub fn all() -> Vec<Claim> {
         add(
             format!("epsv_refused/{server}"),
             Box::new(move || no_epsv(server, 190 + number)),
+        );
+        add(
+            format!("a_client_behind_nat_of_its_own/{server}"),
+            Box::new(move || client_behind_nat(server, 220 + number)),
         );
         add(
             format!("the_kernel_carries_data_to_a_masquerade/{server}"),
@@ -188,6 +192,42 @@ fn no_epsv(server: Server, number: u8) -> Result<()> {
         return Ok(());
     }
     Err(format!("not 502 and then 227\n{said}"))
+}
+
+/// The client names the address that it has behind a translator of its own, which keeps ports.
+fn client_behind_nat(server: Server, number: u8) -> Result<()> {
+    let refusing = Site::build(VIRTUAL_HOST, number)?;
+    refusing.publish_server(server, &SEED)?;
+    match active_from_behind_nat(&refusing) {
+        Err(said) if said.contains("501 The address must be your own.") => {}
+        other => return Err(format!("PORT is not refused: {other:?}")),
+    }
+    let ignoring = Site::build(VIRTUAL_HOST, number + 10)?;
+    let ignore = ["--foreign-address", "active=ignore"];
+    let position = world::log_position();
+    ignoring.publish_server(server, &[&SEED[..], &ignore].concat())?;
+    active_from_behind_nat(&ignoring)?;
+    waits_for_line(position, |line| {
+        line.contains("client named 192.0.2.50 for active data, using its own address")
+    })
+}
+
+fn active_from_behind_nat(site: &Site) -> Result<()> {
+    site.outside.ip("address add 192.0.2.50/32 dev lo\n")?;
+    let rules = format!(
+        "table ip nat {{\nchain prerouting {{\ntype nat hook prerouting priority dstnat\n\
+         ip daddr {OUTSIDE} dnat to 192.0.2.50\n}}\n}}\n"
+    );
+    net::feed(site.outside.command("nft").args(["-f", "-"]), &rules)?;
+    let url = format!("ftp://{USER}:{PASSWORD}@{}/pub/few/", VIRTUAL_HOST.public);
+    let mut curl = site.outside.command("timeout");
+    curl.args(["60", "curl", "--silent", "--show-error", "--verbose"]);
+    curl.args(["--ftp-port", "192.0.2.50", &url]);
+    let listed = net::run(&mut curl)?;
+    match listed.lines().filter(|line| line.contains("file-")).count() {
+        50 => Ok(()),
+        files => Err(format!("{files} files are listed, not 50\n{listed}")),
+    }
 }
 
 /// The packets of passive data come to the address that the translator leads them to, whatever the client was told.
