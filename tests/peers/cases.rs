@@ -42,6 +42,7 @@ const COMMON: [Operation; 3] = [Operation::Get, Operation::Put, Operation::List]
 pub fn all() -> Vec<Case> {
     let mut cases = every_server_with_every_client();
     cases.extend(other_errands());
+    cases.extend(cut());
     for path in [DataPath::Auto, DataPath::Kernel] {
         cases.extend(seen_as_the_server(path));
     }
@@ -95,6 +96,40 @@ fn other_errands() -> Vec<Case> {
     let huge = |mode, server| case(mode, server, Client::Curl).with(Matter::Large);
     cases.push(huge(Mode::Reverse, Server::Vsftpd));
     cases.push(huge(Mode::Forward, Server::Proftpd).by(Operation::Get, Style::Active));
+    cases
+}
+
+/// Transfers that are cut, or that nobody comes to: no server may take half a file for whole, and no client. By the kernel it
+/// is the packet filter that hands on a reset; it has nobody who waits for a client.
+fn cut() -> Vec<Case> {
+    const ALL: [Operation; 3] = [
+        Operation::PutThenReset,
+        Operation::GetThatIsCut,
+        Operation::GetOfOneThatDies,
+    ];
+    let mut cases = Vec::new();
+    for server in Server::ALL {
+        for (mode, path) in [
+            (Mode::Direct, DataPath::Auto),
+            (Mode::Reverse, DataPath::Auto),
+            (Mode::Transparent, DataPath::Redirect),
+            (Mode::Transparent, DataPath::Kernel),
+        ] {
+            let ftplib = case(mode, server, Client::Ftplib).on(path);
+            for style in STYLES {
+                cases.extend(ALL.map(|operation| ftplib.by(operation, style)));
+            }
+            if mode != Mode::Direct && path != DataPath::Kernel {
+                cases.push(ftplib.by(Operation::StayAway, Style::Passive));
+            }
+        }
+    }
+    // Where nobody but Pure-FTPd sees a download break, the client hears no last reply of it.
+    cases.retain(|case| {
+        let unseen = case.kind.mode == Mode::Direct || case.kind.path == DataPath::Kernel;
+        let silent = case.server == Server::PureFtpd && case.operation == Operation::GetThatIsCut;
+        !(unseen && silent)
+    });
     cases
 }
 

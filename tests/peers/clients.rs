@@ -40,7 +40,11 @@ impl Client {
             Operation::Get | Operation::ResumeGet => true,
             Operation::Put | Operation::List | Operation::ResumePut => self != Client::Wget,
             Operation::Mirror => self == Client::Lftp,
-            Operation::AbortThenGet => self == Client::Ftplib,
+            Operation::AbortThenGet
+            | Operation::PutThenReset
+            | Operation::GetThatIsCut
+            | Operation::GetOfOneThatDies
+            | Operation::StayAway => self == Client::Ftplib,
         }
     }
 
@@ -117,6 +121,14 @@ pub enum Operation {
     Mirror,
     /// Give up a transfer in the middle, then fetch a file in the same session (ftplib).
     AbortThenGet,
+    /// Reset the data connection of an upload, then fetch a file in the same session (ftplib).
+    PutThenReset,
+    /// Fetch a file whose data connection is reset at the server, then another in the same session (ftplib).
+    GetThatIsCut,
+    /// Fetch a file from a server whose process is killed meanwhile (ftplib).
+    GetOfOneThatDies,
+    /// Ask for a file and do not come for it, then come for another in the same session (ftplib).
+    StayAway,
 }
 
 impl fmt::Display for Operation {
@@ -129,6 +141,10 @@ impl fmt::Display for Operation {
             Operation::ResumePut => "resume_put",
             Operation::Mirror => "mirror",
             Operation::AbortThenGet => "abort_then_get",
+            Operation::PutThenReset => "put_then_reset",
+            Operation::GetThatIsCut => "get_that_is_cut",
+            Operation::GetOfOneThatDies => "get_of_one_that_dies",
+            Operation::StayAway => "stay_away",
         })
     }
 }
@@ -278,7 +294,7 @@ fn curl(errand: &Errand<'_>) -> Option<Call> {
         Operation::List => call.args(&["--output", errand.local]),
         Operation::ResumeGet => call.args(&["--continue-at", "-", "--output", errand.local]),
         Operation::ResumePut => call.args(&["--continue-at", "-", "--upload-file", errand.local]),
-        Operation::Mirror | Operation::AbortThenGet => return None,
+        _ => return None,
     };
     let slash = if errand.operation == Operation::List {
         "/"
@@ -323,7 +339,7 @@ fn lftp(errand: &Errand<'_>) -> Option<Call> {
             Operation::ResumeGet => format!("get -c \"{remote}\" -o \"{local}\""),
             Operation::ResumePut => format!("put -c \"{local}\" -o \"{remote}\""),
             Operation::Mirror => format!("mirror \"{remote}\" \"{local}\""),
-            Operation::AbortThenGet => return None,
+            _ => return None,
         })
         .line("bye");
     Some(call)
@@ -341,7 +357,7 @@ fn bsd_ftp(call: &mut Call, errand: &Errand<'_>) -> Option<()> {
             Operation::List => format!("dir \"{remote}\" \"{local}\""),
             Operation::ResumeGet => format!("reget \"{remote}\" \"{local}\""),
             Operation::ResumePut => format!("append \"{local}\" \"{remote}\""),
-            Operation::Mirror | Operation::AbortThenGet => return None,
+            _ => return None,
         })
         .line("bye");
     Some(())
@@ -373,7 +389,7 @@ fn ncftp(errand: &Errand<'_>) -> Option<Call> {
         Operation::Get | Operation::ResumeGet => "ncftpget",
         Operation::Put | Operation::ResumePut => "ncftpput",
         Operation::List => "ncftpls",
-        Operation::Mirror | Operation::AbortThenGet => return None,
+        _ => return None,
     }]);
     call.args(&[
         "-u",
@@ -400,7 +416,7 @@ fn ncftp(errand: &Errand<'_>) -> Option<Call> {
             call.prints_what_it_gets = true;
             call.args(&["-l", &format!("ftp://{host}/{}/", errand.remote)])
         }
-        Operation::Mirror | Operation::AbortThenGet => return None,
+        _ => return None,
     };
     Some(call)
 }

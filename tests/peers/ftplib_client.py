@@ -7,9 +7,11 @@ import ftplib
 import os
 import select
 import socket
+import struct
 import sys
+import time
 
-TIMEOUT = 20  # seconds
+TIMEOUT = 35  # seconds; less than the patience with the whole errand
 
 # RFC 854.
 IAC, IP, DM = b"\xff", b"\xf4", b"\xf2"
@@ -57,6 +59,50 @@ def abort(ftp, remote):
         raise SystemExit("an answer that is none to ABOR: " + " ".join(replies))
 
 
+def verdict(ftp):
+    """Says what the server, or whoever stands in for it, says of the transfer."""
+    try:
+        code = "150"
+        while code[0] == "1":
+            code = reply(ftp)
+        print("verdict:", code)
+    except (EOFError, OSError):
+        print("verdict: nothing")
+
+
+def put_then_reset(ftp, remote):
+    ftp.voidcmd("TYPE I")
+    connection = ftp.transfercmd("STOR " + remote)
+    connection.sendall(b"x" * (1 << 20))
+    time.sleep(0.2)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    verdict(ftp)
+
+
+def get_that_is_cut(ftp, remote):
+    ftp.voidcmd("TYPE I")
+    connection = ftp.transfercmd("RETR " + remote)
+    got = 0
+    try:
+        while data := connection.recv(1 << 16):
+            got += len(data)
+        print("cut: the end after", got)
+    except ConnectionResetError:
+        print("cut: reset after", got)
+    connection.close()
+    if got >= 5 << 30:
+        raise SystemExit("nobody has cut it")
+    verdict(ftp)
+
+
+def stay_away(ftp, remote):
+    ftp.voidcmd("TYPE I")
+    ftp.makepasv()
+    ftp.putcmd("RETR " + remote)
+    verdict(ftp)
+
+
 def main(operation, style, host, port, user, password, local, remote):
     ftp = Client(timeout=TIMEOUT)
     ftp.set_debuglevel(1)
@@ -82,6 +128,15 @@ def main(operation, style, host, port, user, password, local, remote):
             ftp.dir(remote, lambda line: file.write(line + "\n"))
     elif operation == "abort_then_get":
         abort(ftp, remote)
+        with open(local, "wb") as file:
+            ftp.retrbinary("RETR pub/data.bin", file.write)
+    elif operation == "get_of_one_that_dies":
+        get_that_is_cut(ftp, remote)
+        return
+    elif operation in ("put_then_reset", "get_that_is_cut", "stay_away"):
+        {"put_then_reset": put_then_reset, "get_that_is_cut": get_that_is_cut, "stay_away": stay_away}[operation](
+            ftp, remote
+        )
         with open(local, "wb") as file:
             ftp.retrbinary("RETR pub/data.bin", file.write)
     else:

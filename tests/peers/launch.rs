@@ -11,7 +11,8 @@ use crate::world::ROOM;
 /// Where the shipped examples expect it.
 const PROXY: &str = "/usr/local/sbin/ftp-proxy";
 const BUILT: &str = env!("CARGO_BIN_EXE_ftp-proxy");
-const SETTINGS: [&str; 3] = ["-V", "-D", "1"];
+/// What is logged is read, and nobody waits long for a client that does not come.
+const SETTINGS: [&str; 5] = ["-V", "-D", "1", "--accept-timeout", "10"];
 
 impl Gateway {
     /// Has the proxy started for redirected clients as the files that are shipped for super-servers tell.

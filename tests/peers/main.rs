@@ -3,6 +3,7 @@
 
 mod cases;
 mod clients;
+mod cuts;
 mod gateways;
 mod launch;
 mod net;

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use crate::cases::{Case, Matter};
 use crate::clients::{self, Client, Operation, Style};
+use crate::cuts;
 use crate::gateways::{self, Gateway};
 use crate::net::{self, Result};
 use crate::world::{self, ROOM, SERVED};
@@ -52,7 +54,20 @@ fn attempt(case: &Case, folder: &Path) -> Result<()> {
     if huge {
         return get_huge(case, gateway, &errand);
     }
-    let said = case.client.go(&gateway.client, &errand)?;
+    let position = world::log_position();
+    let said = thread::scope(|scope| {
+        let cut = matches!(
+            case.operation,
+            Operation::GetThatIsCut | Operation::GetOfOneThatDies
+        );
+        let cut = cut.then(|| scope.spawn(|| cuts::cut(case, &remote)));
+        let said = case.client.go(&gateway.client, &errand)?;
+        if let Some(cut) = cut {
+            cut.join().map_err(|_| "the one who cuts has panicked")??;
+        }
+        Ok::<_, String>(said)
+    })?;
+    cuts::check(case, &said, &remote, position)?;
     check_what_arrived(case, folder, &remote)?;
     check_who_was_at_the_data_connection(case, gateway, &said)?;
     if case.operation == Operation::Put {
@@ -80,6 +95,9 @@ fn remote(case: &Case, unique: &str) -> String {
         (Operation::List, Matter::Large) => "pub/many".to_owned(),
         (Operation::List | Operation::Mirror, _) => "pub/few".to_owned(),
         (Operation::AbortThenGet, _) | (Operation::Get, Matter::Large) => "pub/huge.bin".to_owned(),
+        (Operation::PutThenReset, _) => format!("incoming/{unique}"),
+        (Operation::GetThatIsCut | Operation::GetOfOneThatDies, _) => format!("pub/{unique}"),
+        (Operation::StayAway, _) => format!("pub/{unique}"),
         (_, Matter::OddName) => "pub/with space and ümlaut.bin".to_owned(),
         (Operation::Get | Operation::ResumeGet, _) => "pub/data.bin".to_owned(),
     }
@@ -112,6 +130,12 @@ fn prepare(case: &Case, folder: &Path, remote: &str) -> Result<()> {
                 .map_err(|error| error.to_string())?;
             write(local, if case.client.appends() { rest } else { &data })
         }
+        Operation::GetThatIsCut | Operation::GetOfOneThatDies | Operation::StayAway => {
+            // By a name of its own, so that it is known who sends it.
+            let served = Path::new(SERVED);
+            fs::hard_link(served.join("pub/huge.bin"), served.join(remote))
+                .map_err(|error| error.to_string())
+        }
         _ => Ok(()),
     }
 }
@@ -135,7 +159,13 @@ fn check_what_arrived(case: &Case, folder: &Path, remote: &str) -> Result<()> {
             return equal("files listed", files, there);
         }
         Operation::Put | Operation::ResumePut => read(Path::new(SERVED).join(remote))?,
-        Operation::Get | Operation::ResumeGet | Operation::AbortThenGet => read(&local)?,
+        Operation::GetOfOneThatDies => return Ok(()),
+        Operation::Get
+        | Operation::ResumeGet
+        | Operation::AbortThenGet
+        | Operation::PutThenReset
+        | Operation::GetThatIsCut
+        | Operation::StayAway => read(&local)?,
     };
     let sent = data()?;
     equal("bytes", arrived.len(), sent.len())?;

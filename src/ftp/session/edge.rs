@@ -138,7 +138,7 @@ impl Session {
             return;
         };
         if let Some(front) = self.outstanding.front_mut() {
-            *front = Expected::Swallow;
+            front.swallow();
         }
         self.data = Data::None;
         self.say(end.contradicts_success().unwrap_or(NOT_OPENED));

@@ -28,8 +28,10 @@ pub(super) enum Expected {
         direction: Direction,
         begun: bool,
     },
-    /// Answered by us already; the server's own answer comes too late.
-    Swallow,
+    /// A transfer that was answered by us already; the server's own answer comes too late.
+    Swallow {
+        begun: bool,
+    },
 }
 
 /// PASV and 227, or EPSV and 229.
@@ -73,10 +75,16 @@ impl Expected {
         }
     }
 
+    /// The client has had its answer from us.
+    pub(super) fn swallow(&mut self) {
+        let begun = matches!(self, Expected::Transfer { begun: true, .. });
+        *self = Expected::Swallow { begun };
+    }
+
     /// A 125 or 150 came. A command that we do not know can turn out to be a transfer thus.
     pub(super) fn begin(&mut self) {
         match self {
-            Expected::Transfer { begun, .. } => *begun = true,
+            Expected::Transfer { begun, .. } | Expected::Swallow { begun } => *begun = true,
             Expected::Plain => {
                 *self = Expected::Transfer {
                     direction: Direction::ToClient,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::Side;
-use super::super::action::{Action, DataPlan, End, Note, Terms};
+use super::super::action::{Action, DataPlan, End, NOT_OPENED, Note, Terms};
 use super::super::addr::{find_in_227, find_in_229};
 use super::super::command::verb;
 use super::super::line::body;
@@ -57,25 +57,32 @@ impl Session {
     /// The place of the command that a reply with this code answers.
     ///
     /// While a transfer runs, STAT, NOOP and ABOR may be answered before it: a code that no transfer ends with is
-    /// theirs.
+    /// theirs. Of one that was answered by us that is true as well, and a server that answers anything else has done with it:
+    /// Pure-FTPd says no last word of a transfer that broke.
     fn answered_by(&mut self, code: u16) -> usize {
         self.pass_over_abor(code);
         let ends_transfer =
             matches!(code, 100..=199 | 226 | 250 | 421 | 425 | 426 | 450..=452 | 550..=559);
-        let begun = matches!(
-            self.outstanding.front(),
-            Some(Expected::Transfer { begun: true, .. })
-        );
-        if begun && !ends_transfer {
-            let other = |e: &Expected| {
-                matches!(
-                    e,
-                    Expected::Plain | Expected::Rein | Expected::Feat | Expected::Abor { .. }
-                )
-            };
-            return self.outstanding.iter().position(other).unwrap_or(0);
+        let other = |e: &Expected| {
+            matches!(
+                e,
+                Expected::Plain | Expected::Rein | Expected::Feat | Expected::Abor { .. }
+            )
+        };
+        match self.outstanding.front() {
+            Some(Expected::Transfer { begun: true, .. }) if !ends_transfer => {
+                self.outstanding.iter().position(other).unwrap_or(0)
+            }
+            Some(Expected::Swallow { .. }) if !ends_transfer && self.outstanding.len() > 1 => {
+                if self.outstanding.get(1).is_some_and(other) {
+                    return 1;
+                }
+                self.outstanding.pop_front();
+                self.give_own();
+                0
+            }
+            _ => 0,
         }
-        0
     }
 
     /// Not every server answers ABOR, or even the transfer that it ended (Pure-FTPd). One that answers a later command
@@ -85,7 +92,7 @@ impl Session {
         let aborted = |e: &Expected| {
             matches!(
                 e,
-                Expected::Transfer { begun: true, .. } | Expected::Swallow
+                Expected::Transfer { begun: true, .. } | Expected::Swallow { .. }
             )
         };
         let only_transfers = self.outstanding.iter().take(abor).all(aborted);
@@ -119,16 +126,19 @@ impl Session {
         else {
             return;
         };
-        if code >= 200 {
+        let begun = matches!(expected, Expected::Transfer { begun: true, .. });
+        // A transfer begins once. Pure-FTPd says 150 again of one that broke, and nothing after that.
+        let again = begun && matches!((code, self.data), (125 | 150, Data::Failed(_)));
+        if code >= 200 || again {
             self.flowing = true;
-            let begun = matches!(expected, Expected::Transfer { begun: true, .. });
             let after = self.data.after_reply(code, begun);
             let text = match self.data {
+                Data::Failed(end) if again => end.contradicts_success().or(Some(NOT_OPENED)),
                 Data::Failed(end) if code < 300 => end.contradicts_success(),
                 _ => None,
             };
             if text.is_some() {
-                *expected = Expected::Swallow;
+                expected.swallow();
             }
             self.leave(after);
             if let Some(text) = text {
@@ -143,7 +153,14 @@ impl Session {
         self.logged_in |= matches!(code, 125 | 150 | 230 | 232);
         let at = self.answering;
         match self.outstanding.get_mut(at) {
-            Some(Expected::Swallow) => {}
+            Some(Expected::Swallow { begun: true }) if last && preliminary => {
+                self.outstanding.remove(at);
+            }
+            Some(expected @ Expected::Swallow { .. }) => {
+                if last && preliminary {
+                    expected.begin();
+                }
+            }
             Some(Expected::Feat) if is_refused(&self.terms, body(&line)) => {}
             Some(Expected::Hidden(_)) => return self.hidden(code, last, line),
             Some(Expected::Passive { asked, sent }) => {
