@@ -117,7 +117,7 @@ def idle(world, size):
         return {}
     before, figures, opened = world.memory(), {}, 0
     for step in STEPS:
-        if step > size:
+        if step > min(size, world.box.most):
             break
         times = []
         while opened < step:

@@ -46,6 +46,7 @@ class Middlebox:
     port: int = 0  # where it listens, so that we know when it is ready
     config: str = ""  # {config} is the file that has this text
     measures: tuple = ()  # what is measured on it; nothing named: all
+    most: int = 5000  # sessions that it can have at once
 
 
 def ours(path):
@@ -105,6 +106,7 @@ BLIND = Middlebox(
     program=("{peer}", "relay", "0.0.0.0:8021"),
     port=8021,
     measures=COMMON,
+    most=1000,  # six descriptors each, and two threads
 )
 
 UNPACKED = pathlib.Path(__file__).resolve().parent.parent / "target/bench/root"
@@ -153,6 +155,7 @@ Port 8021
 ServerType standalone
 """,
         measures=COMMON,
+        most=100,  # it turns away some of a thousand, whatever its limits are set to
     )
 
 
