@@ -1,12 +1,13 @@
 //! Linux: by rtnetlink(7), which getifaddrs(3) would ask for every interface first, with all that is to be known of each.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd as _;
 
 use netlink_bindings::rt_addr::{Chained, Ifaddrmsg, IterableAddrAttrs, OpGetaddrDump};
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, SockProtocol, recv, send};
+use nix::sys::socket::{MsgFlags, SockProtocol, send};
 
 use crate::netlink::{self, DONE, ERROR, messages};
 
@@ -39,13 +40,15 @@ fn ask() -> io::Result<Option<Vec<IpAddr>>> {
         MsgFlags::empty(),
     )?;
     let mut addresses = Vec::new();
-    let mut answer = [0; ANSWER_MAX];
+    // Neither cleared first nor on the stack: an answer is short, and memory that a session has touched once is its own.
+    let mut answer = BufReader::with_capacity(ANSWER_MAX, File::from(socket));
     loop {
-        let length = match recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty()) {
-            Err(Errno::EINTR) => continue,
-            length => length?,
+        let datagram = match answer.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            datagram => datagram?,
         };
-        for (header, rest) in messages(&answer[..length]) {
+        let length = datagram.len();
+        for (header, rest) in messages(datagram) {
             if header.flags & INTERRUPTED != 0 {
                 return Ok(None);
             }
@@ -55,6 +58,7 @@ fn ask() -> io::Result<Option<Vec<IpAddr>>> {
                 _ => addresses.extend(local(&OpGetaddrDump::decode_request(rest).1)),
             }
         }
+        answer.consume(length);
     }
 }
 
