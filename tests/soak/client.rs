@@ -6,6 +6,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use crate::chance::Chance;
 use crate::common::address::{CLIENT, address_in, extended, numbers, port_in};
 use crate::common::fake::{Control, Listener, dial, reset};
@@ -97,7 +99,7 @@ pub fn session(at: SocketAddr, chance: Chance, tally: &Arc<Tally>) -> Result<(),
 impl Client {
     /// Logs in.
     pub fn begin(at: SocketAddr, chance: Chance, tally: Arc<Tally>) -> Done<Client> {
-        let control = Control::over(dial(CLIENT, at)?, "client");
+        let control = Control::over(reaches(at)?, "client");
         patient(control.stream());
         tally.began();
         let mut client = Client {
@@ -300,6 +302,14 @@ impl Client {
     fn control(&mut self) -> Done<&mut Control> {
         self.control.as_mut().ok_or(Halt::Over)
     }
+}
+
+/// Connects, which takes its time where a super-server has a short queue.
+fn reaches(at: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(CLIENT, 0).into())?;
+    socket.connect_timeout(&at.into(), PATIENCE)?;
+    Ok(socket.into())
 }
 
 /// Waits as long as one must with so many others.

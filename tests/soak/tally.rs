@@ -70,9 +70,8 @@ impl Tally {
     /// Each killed session is one that a client lost, and there is no other.
     pub fn verdict(&self) -> Result<(), String> {
         let counts = self.counts.lock().unwrap();
-        if !counts.wrong.is_empty() {
-            let told = counts.wrong.iter().take(TOLD).cloned();
-            return Err(told.collect::<Vec<_>>().join("\n"));
+        if let Some(first) = counts.wrong.first() {
+            return Err(first.clone());
         }
         if counts.lost > counts.kills {
             return Err(format!(
@@ -94,11 +93,9 @@ impl fmt::Display for Tally {
         write!(f, "{} sessions in {seconds} s, ", counts.sessions)?;
         write!(f, "{} killed, {} lost; ", counts.kills, counts.lost)?;
         write!(f, "transfers {:?}, ", counts.transfers)?;
-        write!(
-            f,
-            "{} MiB; {} wrong",
-            counts.bytes >> 20,
-            counts.wrong.len()
-        )
+        let (bytes, wrong) = (counts.bytes >> 20, counts.wrong.len());
+        write!(f, "{bytes} MiB; {wrong} wrong")?;
+        let mut told = counts.wrong.iter().take(TOLD);
+        told.try_for_each(|wrong| write!(f, "\n  {wrong}"))
     }
 }
