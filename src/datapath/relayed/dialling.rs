@@ -1,0 +1,148 @@
+//! Dialling the far end for who has come, and failing to.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use socket2::Socket;
+
+use super::{Relayed, State};
+use crate::datapath::arrivals::Arrived;
+use crate::datapath::carriage::Carriage;
+use crate::datapath::legs::scoped;
+use crate::datapath::pump::Pump;
+use crate::ftp::{DataEnd, DataPlan};
+use crate::net::{self, SourcePort};
+use crate::proxy_protocol;
+
+impl Relayed<'_> {
+    pub(super) fn dial(&self, plan: DataPlan) -> io::Result<Socket> {
+        let legs = &self.legs;
+        match plan {
+            DataPlan::Active { client } => {
+                let to = scoped(client, legs.client);
+                match &self.lender {
+                    // Port 20 is for the client alone.
+                    Some(broker) if !legs.is_third(plan) => broker.dial(to.port()),
+                    _ => self.dial_from(to, legs.source_to_client, legs.source_port),
+                }
+            }
+            DataPlan::Passive { server } => {
+                let to = scoped(server, legs.server);
+                self.dial_from(to, legs.facing_server, SourcePort::Among(legs.ports))
+            }
+        }
+    }
+
+    /// Nobody is told this port, so that any will do when those of the range are taken: in a small one our own listener may
+    /// have the last.
+    fn dial_from(&self, to: SocketAddr, from: SocketAddr, port: SourcePort) -> io::Result<Socket> {
+        match net::dial_data(to, from, port) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                net::dial_data(to, from, SourcePort::Any)
+            }
+            result => result,
+        }
+    }
+
+    /// What is to be sent before the first byte of a data connection that goes to the server. The destination has the
+    /// server's own port: it knows no other, and a balancer before it leads a range of ports by that number.
+    pub(super) fn header(
+        &self,
+        plan: DataPlan,
+        arrived: &Arrived,
+        announced: SocketAddr,
+    ) -> Vec<u8> {
+        let send = self.balancers.send.filter(|send| send.data);
+        match (plan, send) {
+            (DataPlan::Passive { server }, Some(send)) => {
+                let dialled = arrived.dialled.unwrap_or(announced).ip();
+                let to = SocketAddr::new(dialled, server.port());
+                proxy_protocol::header(send.version, arrived.from, to)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn finish_dialling(&mut self, now: Instant) -> Option<DataEnd> {
+        let (came, dialled, plan, header) = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Dialling {
+                came,
+                dialled,
+                plan,
+                header,
+                ..
+            } => (came, dialled, plan, header),
+            other => {
+                self.state = other;
+                return None;
+            }
+        };
+        let opened = dialled
+            .take_error()
+            .and_then(|error| error.map_or(Ok(()), Err))
+            .and_then(|()| introduce(&dialled, &header))
+            .and_then(|()| Ok((Pump::new()?, Pump::new()?)));
+        match opened {
+            Ok((to_client, to_server)) => {
+                let (client, server) = match plan {
+                    DataPlan::Active { .. } => (dialled, came),
+                    DataPlan::Passive { .. } => (came, dialled),
+                };
+                self.totals.transfers += 1;
+                self.state = State::Carrying(Carriage {
+                    client,
+                    server,
+                    to_client,
+                    to_server,
+                    since: now,
+                });
+                None
+            }
+            Err(error) => Some(self.cannot_open(&[&came, &dialled], plan, &error)),
+        }
+    }
+
+    pub(super) fn give_up_dialling(&mut self) -> Option<DataEnd> {
+        let State::Dialling {
+            came,
+            dialled,
+            plan,
+            ..
+        } = std::mem::replace(&mut self.state, State::Idle)
+        else {
+            return None;
+        };
+        let error = io::ErrorKind::TimedOut.into();
+        Some(self.cannot_open(&[&came, &dialled], plan, &error))
+    }
+
+    /// Both sides, as far as there are any, learn by a reset that nothing is behind us: an end would be that of an empty
+    /// file.
+    pub(super) fn cannot_open(
+        &mut self,
+        sockets: &[&Socket],
+        plan: DataPlan,
+        error: &io::Error,
+    ) -> DataEnd {
+        for socket in sockets {
+            net::reset(socket);
+        }
+        self.state = State::Idle;
+        let (to, end) = match plan {
+            DataPlan::Active { client } => (client, DataEnd::ClientUnreachable),
+            DataPlan::Passive { server } => (server, DataEnd::Unopened),
+        };
+        self.log
+            .info(format_args!("cannot open data connection to {to}: {error}"));
+        end
+    }
+}
+
+/// Sends what comes before a client's first byte. A new connection takes at once more than a header's length.
+fn introduce(dialled: &Socket, header: &[u8]) -> io::Result<()> {
+    if header.is_empty() || dialled.send(header)? == header.len() {
+        return Ok(());
+    }
+    Err(io::ErrorKind::WriteZero.into())
+}
