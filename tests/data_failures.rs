@@ -117,6 +117,20 @@ fn a_reset_by_the_server_of_an_upload_is_a_reset_for_the_client() {
 }
 
 #[test]
+fn nothing_of_a_file_that_was_cut_on_its_way_is_in_the_next() {
+    let (mut session, data) = under_way("RETR a");
+    // The client takes nothing any more: what is between them fills.
+    data.server.set_nonblocking(true).unwrap();
+    for _ in 0..20 {
+        while (&data.server).write(&[b'x'; 1 << 16]).is_ok() {}
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    reset(data.client);
+    session.reply("426 where are you?");
+    goes_on(session);
+}
+
+#[test]
 fn a_download_that_broke_is_426_whatever_the_server_believes() {
     let (mut session, data) = under_way("RETR a");
     reset(data.client);

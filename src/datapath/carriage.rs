@@ -7,7 +7,8 @@ use std::time::Instant;
 use socket2::Socket;
 
 use super::pump::{Broken, Pump};
-use super::{Source, Watch};
+use super::spare::Spare;
+use super::{Ready, Source, Watch};
 use crate::ftp::Side;
 use crate::net;
 
@@ -22,13 +23,22 @@ pub(super) struct Carriage {
 }
 
 impl Carriage {
-    /// Carries both ways; how it broke, if it did.
-    pub(super) fn turn(&mut self, flow: bool) -> Result<bool, String> {
-        let to_server = self.to_server.turn(&self.client, &self.server);
-        let to_server = to_server.map_err(|broken| broken.describe("client", "server"))?;
-        let mut to_client = false;
-        if flow || self.to_client.wants_to_write() {
-            let result = self.to_client.turn(&self.server, &self.client);
+    /// Carries each way what [`Carriage::watch`] has found ready to go; how it broke, if it did.
+    pub(super) fn turn(
+        &mut self,
+        ready: &Ready,
+        flow: bool,
+        spare: &mut Spare,
+    ) -> Result<bool, String> {
+        let client = ready.has(Source::Data(Side::Client));
+        let server = ready.has(Source::Data(Side::Server));
+        let (mut to_server, mut to_client) = (false, false);
+        if awaited(&self.to_server, client, server) {
+            let result = self.to_server.turn(&self.client, &self.server, spare);
+            to_server = result.map_err(|broken| broken.describe("client", "server"))?;
+        }
+        if awaited(&self.to_client, flow && server, client) {
+            let result = self.to_client.turn(&self.server, &self.client, spare);
             to_client = result.map_err(|broken| broken.describe("server", "client"))?;
         }
         Ok(to_server || to_client)
@@ -69,6 +79,11 @@ impl Carriage {
         }
         cut
     }
+}
+
+/// Whether the one of its ends that this direction waits for is ready.
+fn awaited(pump: &Pump, source: bool, sink: bool) -> bool {
+    (pump.wants_to_read() && source) || (pump.wants_to_write() && sink)
 }
 
 impl Broken {

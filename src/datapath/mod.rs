@@ -12,6 +12,7 @@ mod legs;
 mod pump;
 mod redirected;
 mod relayed;
+mod spare;
 mod watch;
 
 use std::fmt;

@@ -5,15 +5,17 @@ use std::os::fd::AsFd;
 
 use socket2::Socket;
 
+use super::spare::Spare;
 use crate::net;
 use crate::sys::conduit::Conduit;
 
 /// Fillings that one turn carries at most, so that the control connection is not kept waiting.
 const FILLINGS: usize = 16;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pump {
-    conduit: Conduit,
+    /// Bytes that were taken and not yet given, if there are any: in between, one conduit serves both directions.
+    conduit: Option<Conduit>,
     /// The end came and has been passed on.
     finished: bool,
     /// Bytes delivered.
@@ -28,20 +30,12 @@ pub(super) enum Broken {
 }
 
 impl Pump {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Pump {
-            conduit: Conduit::new()?,
-            finished: false,
-            bytes: 0,
-        })
-    }
-
     pub(super) fn wants_to_read(&self) -> bool {
-        !self.finished && self.conduit.pending() == 0
+        !self.finished && self.conduit.is_none()
     }
 
     pub(super) fn wants_to_write(&self) -> bool {
-        self.conduit.pending() > 0
+        self.conduit.is_some()
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -54,31 +48,46 @@ impl Pump {
 
     /// Carries what there is without waiting; `true` if it was something. The end is passed on as what it is, a
     /// half-close, once all before it has been.
-    pub(super) fn turn(&mut self, from: &Socket, to: &Socket) -> Result<bool, Broken> {
-        let before = (self.bytes, self.finished);
+    pub(super) fn turn(
+        &mut self,
+        from: &Socket,
+        to: &Socket,
+        spare: &mut Spare,
+    ) -> Result<bool, Broken> {
+        if self.finished {
+            return Ok(false);
+        }
+        let before = self.bytes;
+        let mut conduit = match self.conduit.take() {
+            Some(conduit) => conduit,
+            None => spare.take().map_err(Broken::Source)?,
+        };
         for _ in 0..FILLINGS {
-            if self.wants_to_write() && !self.empty(to)? {
+            if !self.empty(&mut conduit, to)? {
                 break;
             }
-            if self.finished {
-                break;
-            }
-            match ready(self.conduit.fill(from.as_fd())).map_err(Broken::Source)? {
+            match ready(conduit.fill(from.as_fd())).map_err(Broken::Source)? {
                 None => break,
                 Some(0) => {
                     net::end(to).map_err(Broken::Sink)?;
                     self.finished = true;
+                    break;
                 }
                 Some(_) => {}
             }
         }
-        Ok(before != (self.bytes, self.finished))
+        if conduit.pending() > 0 {
+            self.conduit = Some(conduit);
+        } else {
+            spare.keep(conduit);
+        }
+        Ok(self.finished || before != self.bytes)
     }
 
     /// Gives all that is pending; `false` if the sink takes no more for now.
-    fn empty(&mut self, to: &Socket) -> Result<bool, Broken> {
-        while self.wants_to_write() {
-            match ready(self.conduit.drain(to.as_fd())).map_err(Broken::Sink)? {
+    fn empty(&mut self, conduit: &mut Conduit, to: &Socket) -> Result<bool, Broken> {
+        while conduit.pending() > 0 {
+            match ready(conduit.drain(to.as_fd())).map_err(Broken::Sink)? {
                 None => return Ok(false),
                 Some(moved) => self.bytes += moved as u64,
             }

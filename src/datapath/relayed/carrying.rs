@@ -3,17 +3,24 @@
 use std::time::Instant;
 
 use super::{Relayed, State};
+use crate::datapath::Ready;
 use crate::datapath::carriage::Carriage;
 use crate::ftp::{DataEnd, Side};
 
 impl Relayed<'_> {
-    pub(super) fn carry(&mut self, flow: bool, now: Instant, ends: &mut Vec<DataEnd>) -> bool {
+    pub(super) fn carry(
+        &mut self,
+        ready: &Ready,
+        flow: bool,
+        now: Instant,
+        ends: &mut Vec<DataEnd>,
+    ) -> bool {
         let State::Carrying(carriage) = &mut self.state else {
             return false;
         };
         let done = |c: &Carriage| (c.to_client.is_finished(), c.to_server.is_finished());
         let before = done(carriage);
-        let turned = carriage.turn(flow);
+        let turned = carriage.turn(ready, flow, &mut self.spare);
         let after = done(carriage);
         if after.0 && !before.0 {
             ends.push(DataEnd::Delivered(Side::Client));
@@ -43,6 +50,7 @@ impl Relayed<'_> {
             let (to_client, to_server) = (carriage.to_client.bytes(), carriage.to_server.bytes());
             self.totals.to_client += to_client;
             self.totals.to_server += to_server;
+            self.spare.rest(now);
             let (side, bytes) = match (to_client, to_server) {
                 (0, bytes @ 1..) => ("server", bytes),
                 (bytes, _) => ("client", bytes),

@@ -82,9 +82,9 @@ impl Relayed<'_> {
             .take_error()
             .and_then(|error| error.map_or(Ok(()), Err))
             .and_then(|()| introduce(&dialled, &header))
-            .and_then(|()| Ok((Pump::new()?, Pump::new()?)));
+            .and_then(|()| self.spare.provide());
         match opened {
-            Ok((to_client, to_server)) => {
+            Ok(()) => {
                 let (client, server) = match plan {
                     DataPlan::Active { .. } => (dialled, came),
                     DataPlan::Passive { .. } => (came, dialled),
@@ -93,8 +93,8 @@ impl Relayed<'_> {
                 self.state = State::Carrying(Carriage {
                     client,
                     server,
-                    to_client,
-                    to_server,
+                    to_client: Pump::default(),
+                    to_server: Pump::default(),
                     since: now,
                 });
                 None

@@ -13,6 +13,7 @@ use socket2::Socket;
 
 use super::arrivals::Arrivals;
 use super::carriage::Carriage;
+use super::spare::Spare;
 use super::{DataPath, Legs, Ready, Source, Totals, Unprepared, Watch};
 use crate::announce::Announced;
 use crate::broker::Broker;
@@ -33,6 +34,7 @@ pub struct Relayed<'a> {
     guard: &'a Guard,
     balancers: &'a Balancers,
     state: State<'a>,
+    spare: Spare,
     totals: Totals,
     log: &'a Log,
 }
@@ -80,6 +82,7 @@ impl<'a> Relayed<'a> {
             guard,
             balancers,
             state: State::Idle,
+            spare: Spare::default(),
             totals: Totals::default(),
             log,
         }
@@ -196,6 +199,7 @@ impl DataPath for Relayed<'_> {
     }
 
     fn turn(&mut self, ready: &Ready, flow: bool, now: Instant, ends: &mut Vec<DataEnd>) -> bool {
+        self.spare.turn(now);
         let late = self.deadline().is_some_and(|deadline| deadline <= now);
         if ready.has(Source::Listener) || late {
             ends.extend(self.accept(now));
@@ -215,17 +219,18 @@ impl DataPath for Relayed<'_> {
                 self.state = State::Idle;
                 false
             }
-            State::Carrying(_) if data => self.carry(flow, now, ends),
+            State::Carrying(_) if data => self.carry(ready, flow, now, ends),
             _ => false,
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match &self.state {
+        let state = match &self.state {
             State::Listening { arrivals, .. } => arrivals.deadline(),
             State::Dialling { deadline, .. } | State::Telling { deadline, .. } => Some(*deadline),
             _ => None,
-        }
+        };
+        [state, self.spare.deadline()].into_iter().flatten().min()
     }
 
     fn is_connected(&self) -> bool {
