@@ -17,8 +17,7 @@ def first_line(*words, fields=""):
 
 def version(box):
     """Of the package that bench/setup has unpacked."""
-    packages = {"haproxy": "haproxy", "suse": "ftp-proxy"}
-    return first_line("apt-cache", "show", packages[box.name], fields="Version").replace("Version:", box.name)
+    return first_line("apt-cache", "show", box.package, fields="Version").replace("Version:", box.name)
 
 
 def describe(program, boxes):
@@ -31,7 +30,7 @@ def describe(program, boxes):
         "versions": [
             first_line(program, "--version"), first_line("rustc", "--version"), first_line("nft", "--version"),
             f"Python {platform.python_version()}",
-            *(version(box) for box in boxes if box.config),
+            *(version(box) for box in boxes if box.package),
         ],
         "load": os.getloadavg(),
     }

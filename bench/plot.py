@@ -1,5 +1,6 @@
 """The figures that a reader looks for first, as a picture (SVG): bars for what each middlebox does, a curve for memory."""
 
+import math
 import statistics
 from xml.sax.saxutils import escape
 
@@ -9,13 +10,16 @@ BARS = (
     ("download", "one download, ratio to direct", True),
     ("upload", "one upload, ratio to direct", True),
     ("crowd", "50 downloads at once, ratio to direct", True),
-    ("stub", "small files, ratio to direct", True),
+    ("vsftpd-free", "files of 1 KiB from vsftpd, all CPUs, ratio to direct", True),
+    ("stub-free", "files of 1 KiB from the stub, all CPUs, ratio to direct", True),
+    ("stub", "files of 1 KiB from the stub, all on one CPU, ratio to direct", True),
     ("sessions", "sessions per second, ratio to direct", True),
     ("download-cpu", "CPU, ms per GiB downloaded", False),
     ("session-cpu", "CPU, ms per session", False),
 )
 WIDTH, LEFT, BAR, LINE = 760, 110, 420, 18
-COLOURS = ("#1b6ca8", "#c05621", "#2f855a", "#6b46c1", "#b7791f", "#97266d", "#4a5568", "#2c7a7b", "#9b2c2c", "#285e61")
+COLOURS = ("#1b6ca8", "#c05621", "#2f855a", "#6b46c1", "#b7791f", "#97266d", "#4a5568", "#2c7a7b", "#9b2c2c", "#285e61",
+           "#744210", "#553c9a", "#718096")
 
 
 def text(x, y, words, anchor="start", weight="normal"):
@@ -39,28 +43,42 @@ def bars(values, names, figure, title, of_direct, top):
 
 
 def curve(values, names, top):
-    """Memory of an idle session, by how many there are; each step to the right is another number of them."""
+    """Memory of an idle session, by how many there are."""
     points = {
-        name: [(place, statistics.median(values[f"idle-{step}"][name])) for place, step in enumerate(measures.STEPS)
+        name: [(step, statistics.median(values[f"idle-{step}"][name])) for step in measures.STEPS
                if name in values.get(f"idle-{step}", {})]
         for name in names
     }
     points = {name: found for name, found in points.items() if found}
     if not points:
         return "", top
-    height, wide = 200, BAR / (len(measures.STEPS) - 1)
-    most = max(kib for found in points.values() for _, kib in found) or 1
-    drawn = text(0, top, "memory (PSS) per idle session, KiB, by number of sessions", weight="bold")
+    # Tenfold steps upward, for what is compared differs a thousandfold.
+    tens = math.ceil(math.log10(max(kib for found in points.values() for _, kib in found)))
+    height, least, most = 100 * tens, measures.STEPS[0], measures.STEPS[-1]
+    drawn = text(0, top, "memory (PSS) per idle session, KiB, by number of sessions; both scales logarithmic", weight="bold")
     bottom = top + 20 + height
+
+    def level(kib):
+        return bottom - math.log10(max(kib, 1)) / tens * height
+
+    def across(step):
+        return LEFT + math.log(step / least) / math.log(most / least) * BAR
+
     drawn += f'<path d="M{LEFT} {top + 20} V{bottom} H{LEFT + BAR}" fill="none" stroke="black"/>\n'
-    drawn += text(LEFT - 8, top + 26, f"{most:.0f}", "end") + text(LEFT - 8, bottom, "0", "end")
-    for place, step in enumerate(measures.STEPS):
-        drawn += text(LEFT + place * wide, bottom + LINE, str(step), "middle")
-    for name, found in points.items():
+    for ten in range(tens + 1):
+        drawn += text(LEFT - 8, level(10**ten) + 4, str(10**ten), "end")
+        drawn += f'<path d="M{LEFT} {level(10**ten):.0f} H{LEFT + BAR}" stroke="#cccccc"/>\n'
+    for step in measures.STEPS:
+        drawn += text(across(step), bottom + LINE, str(step), "middle")
+    lowest = math.inf
+    # From the lowest end upward, each label clear of the one before.
+    for name, found in sorted(points.items(), key=lambda point: point[1][-1][1]):
         colour = COLOURS[names.index(name) % len(COLOURS)]
-        at = [(LEFT + place * wide, bottom - kib / most * height) for place, kib in found]
+        at = [(across(step), level(kib)) for step, kib in found]
         drawn += f'<polyline points="{" ".join(f"{x:.0f},{y:.1f}" for x, y in at)}" fill="none" stroke="{colour}" stroke-width="2"/>\n'
-        drawn += text(at[-1][0] + 6, at[-1][1] + 4, f"{name} {found[-1][1]:.0f}")
+        lowest = min(lowest - LINE, at[-1][1] + 4)
+        drawn += f'<path d="M{at[-1][0]:.0f} {at[-1][1]:.1f} L{LEFT + BAR + 16} {lowest - 4:.1f}" stroke="{colour}" stroke-dasharray="2 3"/>\n'
+        drawn += text(LEFT + BAR + 20, lowest, f"{name} {found[-1][1]:.0f}")
     return drawn, bottom + 3 * LINE
 
 

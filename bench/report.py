@@ -29,7 +29,8 @@ def ratio(values, figure, box, base):
         return "–"
     of_rounds = [a / b for a, b in zip(values[figure.name][box], values[figure.name][base])]
     low, high = interval(of_rounds)
-    return f"{statistics.median(of_rounds):.2f} ({low:.2f}–{high:.2f})"
+    sure = f" ({low:.2f}–{high:.2f})" if len(of_rounds) > 1 else ""
+    return f"{statistics.median(of_rounds):.2f}{sure}"
 
 
 def row(cells):
@@ -49,6 +50,7 @@ def markdown(found, boxes, measures):
     text = f"{machine['processor']}; {machine['kernel']}; {', '.join(machine['versions'])}.\n"
     text += f"{found['rounds']} rounds; load of the machine meanwhile {machine['load'][1]:.1f}.\n\n"
     text += "".join(f"- `{box.name}`: {box.about}\n" for box in boxes)
+    text += "".join(f"\n**`{box}` was left out from {why}**\n" for box, why in found["left_out"].items())
     text += table("Medians of the rounds:", names, figures, lambda f, box: absolute(values, f, box))
     for base in ("direct", "nat", "blind"):
         if base in names and compared:

@@ -54,6 +54,9 @@ def prepare():
         pathlib.Path("/run/dev", node).touch()
         sh("mount", "--bind", f"/dev/{node}", f"/run/dev/{node}")
     os.symlink("/proc/self/fd", "/run/dev/fd")
+    shared = pathlib.Path("/run/dev/shm")
+    shared.mkdir()
+    shared.chmod(0o1777)
     sh("mount", "--rbind", "/run/dev", "/dev")
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     log.bind("/dev/log")
@@ -72,13 +75,14 @@ def read_log(log):
 
 
 def others():
-    """The environment of a program that bench/setup has unpacked: its libraries are beside it."""
+    """The environment of a program that bench/setup has unpacked: its libraries are beside it. Ours has none of it, for each
+    session from inetd would look there first."""
     libraries = middleboxes.UNPACKED / "usr/lib" / f"{os.uname().machine}-linux-gnu"
-    return {**os.environ, "LD_LIBRARY_PATH": str(libraries)} if libraries.exists() else None
+    return {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
 
 
 class World:
-    def __init__(self, box, program, peer):
+    def __init__(self, box, program, static, peer):
         self.box = box
         self.peer = peer
         self.cpus = os.sched_getaffinity(0)
@@ -99,10 +103,12 @@ class World:
         if box.program:
             config = pathlib.Path(f"/run/{box.name}.conf")
             config.write_text(box.config)
-            words = [str(word).format(program=program, peer=peer, config=config) for word in box.program]
+            words = [str(word).format(program=program, static=static, peer=peer, config=config) for word in box.program]
             counted = functools.partial((self.group / "cgroup.procs").write_text, "0")
-            self.programs.append(self.start(self.gateway, *words, env=others(), preexec_fn=counted))
+            environment = others() if box.package else None
+            self.programs.append(self.start(self.gateway, *words, env=environment, preexec_fn=counted))
             self.await_listeners(self.gateway, box.port, 1)
+        self.at_rest = self.running()
         self.client = self.start(self.client_at, peer, "client", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def join(self):
@@ -199,8 +205,10 @@ class World:
     def settle(self):
         """Waits until the sessions' processes have ended, so that they are no part of what comes next."""
         until = time.monotonic() + READY_S
-        while self.running() > 2 and time.monotonic() < until:
-            time.sleep(0.05)
+        while self.running() > self.at_rest:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.box.name}: processes of sessions that are over do not end")
+            time.sleep(0.002)
 
     def end(self):
         """The kernel takes a group away once nobody is in it."""

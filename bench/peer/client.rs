@@ -4,11 +4,12 @@
 //!     open ADDRESS:PORT    connects and logs in: the time it took
 //!     get BYTES            downloads a file of that length: the time of each 16 MiB
 //!     put BYTES            the same upward
-//!     files COUNT BYTES    downloads many, one after the other: of each the time from PASV to 227, and to 226
+//!     files COUNT BYTES    downloads many, one after the other, for a second at most: of each the time from PASV to 227, and to 226
 //!     close                QUIT: the time it took
-//!     commands COUNT       NOOP: the time of each
+//!     commands COUNT       NOOP, for a second at most: the time of each
 //!     sessions ADDRESS:PORT COUNT
-//!                          whole sessions, one after the other: of each the time from the connection to 220, and in all
+//!                          whole sessions, one after the other, for a second at most: of each the time from the connection to
+//!                          220, and in all
 //!     crowd ADDRESS:PORT COUNT BYTES
 //!                          so many sessions download at the same time: how long it took in all, from the first RETR to the last 226
 //!     idle ADDRESS:PORT COUNT
@@ -18,10 +19,13 @@
 use std::io::{self, BufRead};
 use std::net::{Shutdown, SocketAddrV4, TcpStream};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::bulk::{Source, sink};
 use crate::control::{Control, announced};
+
+/// What is done again and again ends after this time: some middleboxes need 40 ms for what others do in 0.1.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
 
 pub fn obey(orders: impl BufRead) -> io::Result<()> {
     let source = Source::new()?;
@@ -91,6 +95,12 @@ fn log_in(control: &mut Control) -> io::Result<()> {
     Ok(())
 }
 
+/// Counts until then, or until it has taken long enough.
+fn while_short(count: u64) -> impl Iterator<Item = u64> {
+    let began = Instant::now();
+    (0..count).take_while(move |_| began.elapsed() < LONG_ENOUGH)
+}
+
 fn commands(control: &mut Control, count: u64) -> io::Result<Vec<u128>> {
     let one = |_| {
         let ((), time) = timed(|| {
@@ -99,13 +109,13 @@ fn commands(control: &mut Control, count: u64) -> io::Result<Vec<u128>> {
         })?;
         Ok(time)
     };
-    (0..count).map(one).collect()
+    while_short(count).map(one).collect()
 }
 
 /// The proxy's own end of a session comes after the last reply, so the end of the connection is waited for.
 fn sessions(address: &str, count: u64) -> io::Result<Vec<u128>> {
     let mut times = Vec::new();
-    for _ in 0..count {
+    for _ in while_short(count) {
         let began = Instant::now();
         let mut control = greeted(address)?;
         times.push(began.elapsed().as_nanos());
@@ -233,7 +243,7 @@ fn whole(came: u64, bytes: u64) -> io::Result<()> {
 
 fn files(control: &mut Control, count: u64, bytes: u64) -> io::Result<Vec<u128>> {
     let mut times = Vec::new();
-    for _ in 0..count {
+    for _ in while_short(count) {
         let began = Instant::now();
         let at = passive(control)?;
         times.push(began.elapsed().as_nanos());
