@@ -9,18 +9,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[allow(dead_code, reason = "written for tests/datapath, which uses all of it")]
-#[path = "../datapath/gateway.rs"]
-mod gateway;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/net.rs"]
-mod net;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/servers.rs"]
-mod servers;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/world.rs"]
-mod world;
+#[path = "../machines/mod.rs"]
+mod machines;
 
 mod claims;
 mod manual;
@@ -32,6 +22,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+use machines::{gateway, net, servers, world};
 
 /// What is told of the log when a claim does not hold: its end, in lines.
 const LOG_LINES: usize = 60;

@@ -9,20 +9,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/net.rs"]
-mod net;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/world.rs"]
-mod world;
+#[path = "../machines/mod.rs"]
+mod machines;
 
 mod addresses;
 mod broker;
 mod crowd;
 mod ends;
-mod gateway;
 mod grants;
-mod processes;
 mod start;
 mod talk;
 mod third;
@@ -33,7 +27,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use gateway::Setting;
+use machines::gateway::Setting;
+use machines::{gateway, net, processes, world};
 
 /// What is told of the log when a claim does not hold: its end, in lines.
 const LOG_LINES: usize = 300;

@@ -2,20 +2,20 @@
 //! namespaces. `tests/setup/peers` fetches the programs; without them, or without root, every trial is ignored and says so.
 
 mod cases;
-mod clients;
 mod cuts;
 mod gateways;
 mod launch;
-mod net;
-mod servers;
+#[path = "../machines/mod.rs"]
+mod machines;
 mod table;
 mod trial;
-mod world;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+use machines::{clients, net, servers, world};
 
 fn main() -> std::io::Result<ExitCode> {
     let mut arguments = Arguments::from_args();

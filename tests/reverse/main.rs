@@ -2,18 +2,8 @@
 //! on machines made of network namespaces. The addresses of the first two sites are those of ProFTPD's how-to on NAT, whose
 //! directives they replace (docs/ancestors.md). Without root, or without the peers, every trial is ignored and says so.
 
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/clients.rs"]
-mod clients;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/net.rs"]
-mod net;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/servers.rs"]
-mod servers;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/world.rs"]
-mod world;
+#[path = "../machines/mod.rs"]
+mod machines;
 
 mod errands;
 mod site;
@@ -23,6 +13,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+use machines::{clients, net, servers, world};
 
 /// What is told of the log when a trial fails: its end, in lines.
 const LOG_LINES: usize = 60;

@@ -10,21 +10,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[allow(dead_code, reason = "written for tests/datapath, which uses all of it")]
-#[path = "../datapath/gateway.rs"]
-mod gateway;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/net.rs"]
-mod net;
-#[allow(dead_code, reason = "written for tests/datapath, which uses all of it")]
-#[path = "../datapath/processes.rs"]
-mod processes;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/servers.rs"]
-mod servers;
-#[allow(dead_code, reason = "written for tests/peers, which uses all of it")]
-#[path = "../peers/world.rs"]
-mod world;
+#[path = "../machines/mod.rs"]
+mod machines;
 
 mod balance;
 mod client;
@@ -38,7 +25,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use net::Family;
+use machines::net::Family;
+use machines::{gateway, net, processes, servers, world};
 
 /// What is told of the log when a claim does not hold: its end, in lines.
 const LOG_LINES: usize = 100;

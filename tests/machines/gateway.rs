@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::net::{Namespace, feed, run};
+use super::net::{Namespace, feed, run};
 
 /// Where everybody may run it, whatever its folder is.
 pub const PROXY: &str = "/usr/local/sbin/ftp-proxy";

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::net::{Family, Namespace, Result, bracketed};
-use crate::world::{PASSWORD, SOURCES};
+use super::net::{Family, Namespace, Result, bracketed};
+use super::world::{PASSWORD, SOURCES};
 
 /// An FTP client of Debian's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

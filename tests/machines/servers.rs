@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::net::{self, Family, Namespace, Result};
-use crate::world::{ROOM, SERVED};
+use super::net::{self, Family, Namespace, Result};
+use super::world::{ROOM, SERVED};
 
 /// An FTP server of Debian's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

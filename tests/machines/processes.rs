@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::net::Namespace;
-use crate::world;
+use super::net::Namespace;
+use super::world;
 
 /// A process, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub const USER: &str = "alice";
 /// Hers and, since any will do there, anonymous's.
 pub const PASSWORD: &str = "secret";
 /// Where these sources are.
-pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers");
+pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/machines");
 /// Where the unpacked packages are.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.work/root");
 
