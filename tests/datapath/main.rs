@@ -21,17 +21,13 @@ mod start;
 mod talk;
 mod third;
 
-use std::io::Write;
-use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Trial;
 
 use machines::gateway::Setting;
+use machines::stage::{Stage, told};
 use machines::{gateway, net, processes, world};
-
-/// What is told of the log when a claim does not hold: its end, in lines.
-const LOG_LINES: usize = 300;
 
 /// A claim, and what shows it.
 type Claim<F> = (&'static str, F);
@@ -106,27 +102,12 @@ const STARTS: [Claim<fn()>; 9] = claims![
 ];
 
 fn main() -> std::io::Result<ExitCode> {
-    let mut arguments = Arguments::from_args();
-    let hindrance = world::hindrance().or_else(gateway::hindrance);
-    if !arguments.list && !world::is_inside() {
-        match &hindrance {
-            None => return world::enter(),
-            Some(why) => writeln!(
-                std::io::stderr(),
-                "tests/datapath: every trial is ignored: {why}"
-            )?,
-        }
-    }
-    if world::is_inside() {
-        world::keep_log()?;
-        gateway::install()?;
-    }
-    // They wait more than they compute, some of them for half a minute.
-    arguments.test_threads.get_or_insert(10);
-    let trials = trials()
-        .into_iter()
-        .map(|trial| trial.with_ignored_flag(hindrance.is_some()));
-    Ok(libtest_mimic::run(&arguments, trials.collect()).exit_code())
+    let stage = Stage {
+        name: "tests/datapath",
+        threads: 10, // some wait for half a minute
+        hindrance: gateway::hindrance(),
+    };
+    stage.run(gateway::install, trials)
 }
 
 fn trials() -> Vec<Trial> {
@@ -154,14 +135,4 @@ fn trials() -> Vec<Trial> {
         trials.push(Trial::test(format!("start/{name}"), move || told(show)));
     }
     trials
-}
-
-/// A claim that does not hold is told with what was logged meanwhile, by other trials too.
-fn told(show: impl FnOnce()) -> Result<(), Failed> {
-    let position = world::log_position();
-    panic::catch_unwind(AssertUnwindSafe(show)).map_err(|_| {
-        let logged = world::logged_since(position);
-        let end = &logged[logged.len().saturating_sub(LOG_LINES)..];
-        format!("see the panic above; the log:\n{}", end.join("\n")).into()
-    })
 }

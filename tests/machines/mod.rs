@@ -16,4 +16,5 @@ pub mod gateway;
 pub mod net;
 pub mod processes;
 pub mod servers;
+pub mod stage;
 pub mod world;

@@ -19,17 +19,13 @@ mod container;
 mod document;
 mod scene;
 
-use std::io::Write;
-use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
 use machines::net::Family;
+use machines::stage::{Stage, told_with};
 use machines::{gateway, net, processes, servers, world};
-
-/// What is told of the log when a claim does not hold: its end, in lines.
-const LOG_LINES: usize = 100;
 
 /// A claim, and what shows it.
 type Claim<F> = (&'static str, F);
@@ -69,32 +65,18 @@ const WITH_SCHEMAS: Claim<fn()> = (
 );
 
 fn main() -> std::io::Result<ExitCode> {
-    let mut arguments = Arguments::from_args();
-    let hindrance = world::hindrance()
-        .or_else(world::lacks_peers)
-        .or_else(document::hindrance)
-        .or_else(gateway::hindrance);
-    if !arguments.list && !world::is_inside() {
-        match &hindrance {
-            None => return world::enter(),
-            Some(why) => writeln!(
-                std::io::stderr(),
-                "tests/scale: every trial is ignored: {why}"
-            )?,
-        }
-    }
-    if world::is_inside() {
-        world::keep_log()?;
+    let stage = Stage {
+        name: "tests/scale",
+        threads: 4,
+        hindrance: world::lacks_peers()
+            .or_else(document::hindrance)
+            .or_else(gateway::hindrance),
+    };
+    let furnish = || {
         gateway::install()?;
-        client::serve_the_file()?;
-    }
-    // They wait for one another more than they compute.
-    arguments.test_threads.get_or_insert(4);
-    let trials = trials().into_iter().map(|trial| match &hindrance {
-        None => trial,
-        Some(_) => trial.with_ignored_flag(true),
-    });
-    Ok(libtest_mimic::run(&arguments, trials.collect()).exit_code())
+        client::serve_the_file()
+    };
+    stage.run(furnish, trials)
 }
 
 fn trials() -> Vec<Trial> {
@@ -114,13 +96,7 @@ fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A claim that does not hold is told with what was logged meanwhile, by other trials too.
+/// With what containers have said, too.
 fn told(show: impl FnOnce()) -> Result<(), Failed> {
-    let position = world::log_position();
-    panic::catch_unwind(AssertUnwindSafe(show)).map_err(|_| {
-        let mut logged = world::logged_since(position);
-        logged.extend(container::said());
-        let end = &logged[logged.len().saturating_sub(LOG_LINES)..];
-        format!("see the panic above; the log:\n{}", end.join("\n")).into()
-    })
+    told_with(show, container::said)
 }
