@@ -24,9 +24,6 @@ use crate::permit::Foreign;
 use crate::privs::Dropped;
 use crate::signals::Signals;
 
-/// Bytes read from a control connection at once.
-const READ_MAX: usize = 4096;
-
 /// What dialling for a client in forward mode came to.
 pub enum Dialled {
     /// A server, and the data path that leads to it from now on.
@@ -229,17 +226,17 @@ impl Relay<'_> {
 
     /// Hands in what this side says; `true` if that was a whole line or the end, and not a part of a line.
     fn read(&mut self, side: Side) -> bool {
-        let mut buffer = [0; READ_MAX];
         let Some(control) = self.control(side) else {
             return false;
         };
-        match control.read(&mut buffer) {
+        match control.read() {
             Ok(None) => return false,
-            Ok(Some(0)) => self.session.closed(side),
-            Ok(Some(n)) => {
+            Ok(Some(bytes)) if bytes.is_empty() => self.session.closed(side),
+            Ok(Some(bytes)) => {
+                let n = bytes.len();
                 self.log
                     .debug(3, format_args!("{n} bytes from {}", side.name()));
-                return self.session.receive(side, &buffer[..n]);
+                return self.session.receive(side, &bytes);
             }
             Err(error) => self.lost(side, &error),
         }

@@ -83,7 +83,11 @@ impl Libwrap {
 
     /// Whether hosts.allow(5) and hosts.deny(5) permit `client` to reach `server` by `daemon`. Rules may write to
     /// `socket`, which is the client (`banners`), and may never return (`twist`; hosts_options(5)).
+    ///
+    /// Never inlined: its request would be room on the stack of every session, and the compiler touches what is more than a
+    /// page.
     #[must_use]
+    #[inline(never)]
     pub fn hosts_access(
         &self,
         daemon: &CStr,
