@@ -5,6 +5,13 @@ import statistics
 
 import aims
 
+# What a reader wants to know of each base: whoever forwards in the kernel beside NAT, whoever does in user space beside the floor.
+BASES = {
+    "direct": None,  # all
+    "nat": ("control", "redirect", "kernel"),
+    "blind": ("relay", "redirect", "haproxy", "suse", "squid", "proftpd"),
+}
+
 
 def interval(values):
     """The median's own 95 % interval, by order statistics: nothing is assumed about how the noise is distributed."""
@@ -20,7 +27,8 @@ def interval(values):
 def absolute(values, figure, box):
     if box not in values[figure.name]:
         return "–"
-    return figure.form.format(statistics.median(values[figure.name][box]))
+    said = figure.form.format(statistics.median(values[figure.name][box]))
+    return said if float(said) else said.lstrip("-")  # no less than nothing
 
 
 def ratio(values, figure, box, base):
@@ -52,11 +60,11 @@ def markdown(found, boxes, measures):
     text += "".join(f"- `{box.name}`: {box.about}\n" for box in boxes)
     text += "".join(f"\n**`{box}` was left out from {why}**\n" for box, why in found["left_out"].items())
     text += table("Medians of the rounds:", names, figures, lambda f, box: absolute(values, f, box))
-    for base in ("direct", "nat", "blind"):
-        if base in names and compared:
-            others = [name for name in names if name != base]
+    for base, wanted in BASES.items():
+        others = [name for name in names if name != base and (wanted is None or name in wanted)]
+        of_base = [figure for figure in compared if base in values[figure.name]]
+        if base in names and others and of_base:
             title = f"Ratio to `{base}`, median of the rounds, and the 95 % interval of that median:"
-            of_base = [figure for figure in compared if base in values[figure.name]]
             text += table(title, others, of_base, lambda f, box: ratio(values, f, box, base))
     if found["rounds"] == 1:
         return text  # decides nothing
