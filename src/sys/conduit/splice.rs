@@ -3,17 +3,27 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use nix::fcntl::{OFlag, SpliceFFlags, splice};
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 use nix::unistd::pipe2;
 
-/// Most bytes that one call moves. A pipe holds 64 KiB unless told otherwise (pipe(7)).
-const CHUNK: usize = 1 << 16;
+/// What a pipe holds unless told otherwise (pipe(7)), and so the most that one call moves.
+const NARROW: usize = 1 << 16;
+
+/// What one holds that has carried `MUCH`: less CPU for a GiB (docs/performance.md). Pipes of all sessions of a user share
+/// 64 MiB (pipe(7), pipe-user-pages-soft), so small files do with less, and where that is used up it stays as it is.
+const WIDE: libc::c_int = 1 << 18;
+
+/// Bytes after which a transfer counts as large.
+const MUCH: usize = 1 << 20;
 
 /// A pipe that belongs to one direction of a data connection.
 #[derive(Debug)]
 pub struct Conduit {
     read: OwnedFd,
     write: OwnedFd,
+    size: usize,
+    /// Bytes carried, until they are `MUCH`.
+    carried: usize,
     pending: usize,
 }
 
@@ -27,6 +37,8 @@ impl Conduit {
         Ok(Conduit {
             read,
             write,
+            size: NARROW,
+            carried: 0,
             pending: 0,
         })
     }
@@ -43,8 +55,14 @@ impl Conduit {
     /// `WouldBlock`: poll and try again. Anything else: that socket is broken.
     pub fn fill(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
         let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
-        let moved = splice(from, None, &self.write, None, CHUNK, flags)?;
+        let moved = splice(from, None, &self.write, None, self.size, flags)?;
         self.pending += moved;
+        if self.carried < MUCH {
+            self.carried += moved;
+            if self.carried >= MUCH {
+                self.widen();
+            }
+        }
         Ok(moved)
     }
 
@@ -57,5 +75,11 @@ impl Conduit {
         let moved = splice(&self.read, None, to, None, self.pending, flags)?;
         self.pending -= moved;
         Ok(moved)
+    }
+
+    fn widen(&mut self) {
+        if let Ok(size) = fcntl(&self.write, FcntlArg::F_SETPIPE_SZ(WIDE)) {
+            self.size = usize::try_from(size).unwrap_or(self.size);
+        }
     }
 }
