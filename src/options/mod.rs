@@ -8,6 +8,7 @@ mod announce;
 mod balancer;
 mod bounds;
 mod data;
+mod destination;
 mod given;
 mod permits;
 mod table;
@@ -17,14 +18,14 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::endpoint::{HostPort, PortRange};
+use crate::endpoint::PortRange;
 use crate::permit::Permit;
 pub use announce::AnnounceOptions;
 pub use balancer::{Balancers, Send};
 pub use bounds::Bounds;
 pub use data::{DataPath, LogRules, RuleOptions};
+pub use destination::{Destination, IpfLookup};
 use given::Given;
-use table::dashed;
 pub use table::{Opt, TABLE, help};
 
 /// The user that root is dropped to unless `-u` names another (ftp-proxy(8)).
@@ -35,37 +36,6 @@ const MAX_SESSIONS: usize = 100;
 
 /// Longest time-out taken, in seconds: a year. Longer is a slip of the finger and would only overflow somewhere.
 const MAX_TIMEOUT: u64 = 31_536_000;
-
-/// How the session learns where the client wants to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// `-p`: pf(4) knows.
-    Pf,
-    /// `-i`: ipnat(4) knows.
-    IpFilter(IpfLookup),
-    /// `--netfilter`: Linux connection tracking knows.
-    Netfilter,
-    /// `--diverted`: the accepted socket's own name is it.
-    Diverted,
-    /// `-R`: always this server.
-    Reverse(HostPort),
-    /// `--forward`: the client names it in the protocol.
-    Forward {
-        /// `--forward-any-port`: not only port 21.
-        any_port: bool,
-    },
-}
-
-/// `--ipf-lookup`: how IP-Filter is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IpfLookup {
-    /// As is safe on this system.
-    Auto,
-    /// Ask the kernel about the one session.
-    Ioctl,
-    /// Read the list that ipnat(8) makes.
-    List,
-}
 
 /// A command line that was understood. Made only by [`parse`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +135,7 @@ where
             "{word}: leftover word, every option begins with a dash"
         )));
     }
-    let (destination, ports) = (destination(&given)?, ports(&given)?);
+    let (destination, ports) = (destination::destination(&given)?, ports(&given)?);
     let announce = announce::announce(&given, &destination, ports)?;
     Ok(Invocation::Run(Box::new(Options {
         destination,
@@ -197,58 +167,6 @@ where
             .number("max-sessions", 1, 100_000)?
             .unwrap_or(MAX_SESSIONS),
     })))
-}
-
-fn destination(given: &Given) -> Result<Destination, BadUsage> {
-    let ways = ["p", "i", "netfilter", "diverted", "forward"];
-    let mut named = ways.into_iter().filter(|way| given.flag(way));
-    let (first, second) = (named.next(), named.next());
-    let any_port = given.flag("forward-any-port");
-    if any_port && first != Some("forward") {
-        return Err(BadUsage(
-            "--forward-any-port: only with --forward".to_owned(),
-        ));
-    }
-    let lookup = given.value("ipf-lookup", ipf_lookup, "write auto, ioctl or list")?;
-    if lookup.is_some() && first != Some("i") {
-        return Err(BadUsage("--ipf-lookup: only with -i".to_owned()));
-    }
-    // Inetd lines of the ancestors say "-p -R server": the engine is then not asked.
-    let reverse = given.last("R");
-    match (first, second, reverse) {
-        (Some(first), Some(second), _) => Err(both(first, second)),
-        (None | Some("p" | "i"), None, Some(server)) => server
-            .parse()
-            .map(Destination::Reverse)
-            .map_err(|bad| BadUsage(format!("-R {server}: {bad}"))),
-        (Some(first), None, Some(_)) => Err(both(first, "R")),
-        (Some("p"), ..) => Ok(Destination::Pf),
-        (Some("i"), ..) => Ok(Destination::IpFilter(lookup.unwrap_or(IpfLookup::Auto))),
-        (Some("netfilter"), ..) => Ok(Destination::Netfilter),
-        (Some("diverted"), ..) => Ok(Destination::Diverted),
-        (Some(_), ..) => Ok(Destination::Forward { any_port }),
-        (None, ..) => Err(BadUsage(
-            "no destination: give one of -i, -p, -R address, --diverted, --forward, --netfilter"
-                .to_owned(),
-        )),
-    }
-}
-
-fn ipf_lookup(text: &str) -> Option<IpfLookup> {
-    match text {
-        "auto" => Some(IpfLookup::Auto),
-        "ioctl" => Some(IpfLookup::Ioctl),
-        "list" => Some(IpfLookup::List),
-        _ => None,
-    }
-}
-
-fn both(first: &str, second: &str) -> BadUsage {
-    BadUsage(format!(
-        "{} and {}: only one of them can be",
-        dashed(first),
-        dashed(second)
-    ))
 }
 
 fn ports(given: &Given) -> Result<PortRange, BadUsage> {
