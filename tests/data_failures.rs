@@ -31,17 +31,6 @@ fn under_way(command: &str) -> (Session, DataEnds) {
     (session, data)
 }
 
-#[track_caller]
-fn goes_on(mut session: Session) {
-    let data = session.passive_data();
-    session.begin_transfer("RETR next");
-    send_all(&data.server, b"the next file");
-    assert_eq!(read_all(&data.client).unwrap(), b"the next file");
-    drop(data);
-    session.reply("226 done");
-    session.quits();
-}
-
 /// The server names a port where nobody listens; the client dials us in good faith.
 fn unopened() -> Session {
     let mut session = Session::begin(&[]);
@@ -64,7 +53,7 @@ fn unopened() -> Session {
 fn what_the_server_says_of_a_connection_that_was_not_opened_is_passed_on() {
     let mut session = unopened();
     session.reply("425 nobody came");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -73,7 +62,7 @@ fn a_server_that_is_silent_about_a_connection_that_was_not_opened_is_not_awaited
     session.client.hears_code("425 ");
     // Its own word comes too late.
     session.server.says("425 nobody came");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -83,7 +72,7 @@ fn a_reset_by_the_server_is_a_reset_for_the_client() {
     let lost = read_all(&data.client);
     assert!(is_reset(&lost), "half a file looks whole: {lost:?}");
     session.reply("426 disk on fire");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -93,7 +82,7 @@ fn a_reset_by_the_client_is_a_reset_for_the_server() {
     let lost = read_all(&data.server);
     assert!(is_reset(&lost), "half a file looks whole: {lost:?}");
     session.reply("426 where are you?");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -103,7 +92,7 @@ fn a_reset_by_the_reader_is_a_reset_for_the_writer() {
     let lost = read_all(&data.server);
     assert!(is_reset(&lost), "{lost:?}");
     session.reply("426 where are you?");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -113,7 +102,7 @@ fn a_reset_by_the_server_of_an_upload_is_a_reset_for_the_client() {
     let lost = read_all(&data.client);
     assert!(is_reset(&lost), "{lost:?}");
     session.reply("552 quota exceeded");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -127,7 +116,7 @@ fn nothing_of_a_file_that_was_cut_on_its_way_is_in_the_next() {
     }
     reset(data.client);
     session.reply("426 where are you?");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -137,7 +126,7 @@ fn a_download_that_broke_is_426_whatever_the_server_believes() {
     assert!(is_reset(&read_all(&data.server)));
     session.server.says("226 all sent");
     session.client.hears_code("426 ");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -147,7 +136,7 @@ fn an_upload_that_broke_is_426_whatever_the_server_believes() {
     assert!(is_reset(&read_all(&data.server)));
     session.server.says("226 thank you");
     session.client.hears_code("426 ");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -157,7 +146,7 @@ fn a_server_that_is_silent_about_a_break_is_not_awaited_for_ever() {
     assert!(is_reset(&read_all(&data.server)));
     session.client.hears_code("426 ");
     session.server.says("226 all sent");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]

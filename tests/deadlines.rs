@@ -149,18 +149,6 @@ fn expected(options: &[&str], transfer: &str) -> (Session, SocketAddr, Listener)
     (session, to, listener)
 }
 
-/// The next transfer is as any.
-#[track_caller]
-fn goes_on(mut session: Session) {
-    let data = session.passive_data();
-    session.begin_transfer("RETR next");
-    send_all(&data.server, b"the next file");
-    assert_eq!(read_all(&data.client).unwrap(), b"the next file");
-    drop(data);
-    session.reply("226 done");
-    session.quits();
-}
-
 #[test]
 fn a_server_that_waits_for_nobody_is_told_so_and_its_word_wins() {
     for (transfer, verdict) in [("RETR a", "425 nobody came"), ("STOR a", "426 broken")] {
@@ -170,7 +158,7 @@ fn a_server_that_waits_for_nobody_is_told_so_and_its_word_wins() {
         session.reply(verdict);
         let late = visit(session.ends.client, to);
         assert!(late.is_err(), "the port is still open: {late:?}");
-        goes_on(session);
+        session.goes_on();
     }
 }
 
@@ -180,7 +168,7 @@ fn what_a_server_believes_to_be_whole_without_a_client_is_425() {
     assert!(is_reset(&read_all(&listener.accepts())));
     session.server.says("226 an empty file, thank you");
     session.client.hears_code("425 ");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -189,7 +177,7 @@ fn a_server_that_says_nothing_of_a_client_who_did_not_come_is_425_too() {
     drop(listener); // and it cannot be told
     session.client.hears_code("425 ");
     session.server.says("425 nobody came");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -202,7 +190,7 @@ fn a_server_that_does_not_come_in_active_mode_is_425() {
     assert!(!listener.is_called(Duration::ZERO), "dialled for nobody");
     assert!(visit(session.ends.server, to).is_err(), "still open");
     session.server.says("425 I could not come");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -215,7 +203,7 @@ fn a_server_s_refusal_after_it_did_not_come_in_active_mode_is_passed_on() {
         dial(session.ends.server, to).is_err().then_some(())
     });
     session.reply("425 I was refused");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -229,7 +217,7 @@ fn a_port_that_no_transfer_is_asked_for_is_closed_and_a_later_transfer_is_425() 
     session.server.hears("RETR a");
     session.server.says("226 a file of no bytes");
     session.client.hears_code("425 ");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -282,7 +270,7 @@ fn a_transfer_that_stands_still_is_cut_and_the_session_goes_on() {
         assert!(is_reset(&read_all(from)));
         session.server.says("226 well done");
         session.client.hears_code("426 ");
-        goes_on(session);
+        session.goes_on();
     }
 }
 
@@ -293,7 +281,7 @@ fn the_server_s_word_on_a_transfer_that_stood_still_wins() {
     session.begin_transfer("STOR a");
     assert!(is_reset(&read_all(&data.server)));
     session.reply("426 cut");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -313,7 +301,7 @@ fn a_reader_that_reads_nothing_is_cut() {
     );
     session.server.says("426 cut");
     session.client.hears_code("426 ");
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -343,7 +331,7 @@ fn an_upload_that_is_whole_stays_whole_however_long_the_server_thinks() {
     assert!(is_reset(&read_all(&data.client)));
     session.reply("226 done, at last");
     drop(data);
-    goes_on(session);
+    session.goes_on();
 }
 
 #[test]
@@ -455,5 +443,5 @@ fn a_data_connection_that_is_not_accepted_in_time_is_425() {
     session.server.hears("RETR a");
     assert!(is_reset(&visit(session.ends.client, to)));
     session.reply("425 nobody came");
-    goes_on(session);
+    session.goes_on();
 }

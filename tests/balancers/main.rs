@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use libtest_mimic::Trial;
 
 use machines::stage::{Stage, told};
-use machines::{gateway, net, servers, world};
+use machines::{daemons, gateway, net, servers, world};
 
 fn main() -> std::io::Result<ExitCode> {
     let stage = Stage {

@@ -5,15 +5,16 @@
 //!                            2001:db8:5::/64   (HAProxy)                       └── .5 server, or inner ── 10.0.3.2 server
 //! ```
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::fake::{Control, dial};
+use crate::daemons;
 use crate::gateway::{PROXY, on};
 use crate::manual;
-use crate::net::{Family, Namespace, feed, run, wait_for_listeners};
+use crate::net::{Family, Namespace, feed, run};
 use crate::servers;
 use crate::world::{PASSWORD, ROOM, SERVED, USER};
 
@@ -196,20 +197,7 @@ fn proftpd_conf(number: usize) -> String {
 /// Starts it, and waits until it listens. It ends with the namespaces.
 #[track_caller]
 fn start(command: &mut Command, port: u16, count: usize) {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path = format!("{ROOM}/log/balancers-{number}.output");
-    let output = File::create(&path).unwrap();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(output.try_clone().unwrap())
-        .stderr(output)
-        .spawn()
-        .unwrap();
-    if let Err(why) = wait_for_listeners(&mut child, port, count) {
-        let said = fs::read_to_string(&path).unwrap_or_default();
-        panic!("{command:?}: {why}\n{said}");
-    }
+    drop(daemons::start(command, port, count));
 }
 
 fn pair(one: &str, here: &Namespace, other: &str, there: &Namespace) {

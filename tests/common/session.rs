@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 
 use super::address::{Ends, address_in, extended, numbers, port_in};
-use super::fake::{Control, Listener, dial};
+use super::fake::{Control, Listener, dial, read_all, send_all};
 use super::process::Proxy;
 
 /// The three parties of one session in reverse mode.
@@ -158,6 +158,18 @@ impl Session {
             client: listener.accepts(),
             server,
         }
+    }
+
+    /// The next transfer is as any, and then the session ends as it should.
+    #[track_caller]
+    pub fn goes_on(mut self) {
+        let data = self.passive_data();
+        self.begin_transfer("RETR next");
+        send_all(&data.server, b"the next file");
+        assert_eq!(read_all(&data.client).unwrap(), b"the next file");
+        drop(data);
+        self.reply("226 done");
+        self.quits();
     }
 
     /// The client says goodbye, and the program ends as it should.

@@ -12,6 +12,7 @@
 )]
 
 pub mod clients;
+pub mod daemons;
 pub mod gateway;
 pub mod net;
 pub mod processes;

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Failed, Trial};
 
 use machines::stage::{Stage, end};
-use machines::{clients, net, servers, world};
+use machines::{clients, gateway, net, servers, world};
 
 fn main() -> std::io::Result<ExitCode> {
     let stage = Stage {

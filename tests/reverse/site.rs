@@ -10,14 +10,13 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use crate::gateway::table_with_filter;
 use crate::net::{self, Family, Namespace, Result};
 use crate::servers::Server;
 use crate::world::ROOM;
 
 const PROXY: &str = "/usr/local/sbin/ftp-proxy";
 const BUILT: &str = env!("CARGO_BIN_EXE_ftp-proxy");
-const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/nftables.conf.example");
-
 /// The client out there.
 pub const OUTSIDE: &str = "203.0.113.7";
 
@@ -123,19 +122,7 @@ impl Site {
 
     /// Has the proxy's machine forward what the broker has granted, and nothing else: the shipped table with its filter.
     pub fn forwards_what_is_granted(&self) -> Result<()> {
-        let example = fs::read_to_string(TABLE).map_err(|error| format!("{TABLE}: {error}"))?;
-        let mut table = String::new();
-        let mut inside = false;
-        for line in example.lines() {
-            let bare = line.trim_start().trim_start_matches('#').trim_start();
-            inside |= bare == "chain forward {";
-            table += if inside { bare } else { line };
-            table.push('\n');
-            inside &= bare != "}";
-        }
-        if !table.contains("\nchain forward {\n") {
-            return Err("nftables.conf.example has no chain forward".to_owned());
-        }
+        let table = table_with_filter();
         net::feed(self.proxy.command("nft").args(["-f", "-"]), &table)?;
         self.proxy.sh("echo 1 >/proc/sys/net/ipv4/ip_forward")
     }

@@ -25,7 +25,7 @@ use libtest_mimic::{Failed, Trial};
 
 use machines::net::Family;
 use machines::stage::{Stage, told_with};
-use machines::{gateway, net, processes, servers, world};
+use machines::{daemons, gateway, net, processes, servers, world};
 
 /// A claim, and what shows it.
 type Claim<F> = (&'static str, F);

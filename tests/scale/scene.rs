@@ -5,10 +5,10 @@
 //!                      └── gateway 2 ──┘
 //! ```
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,12 +16,12 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::common::eventually;
+use crate::daemons::start;
 use crate::document::{self, file};
 use crate::gateway::{PROXY, on};
-use crate::net::{Family, Namespace, feed, wait_for_listeners};
+use crate::net::{Family, Namespace, feed};
 use crate::processes::{self, Process};
 use crate::servers;
-use crate::world::ROOM;
 
 /// How long to wait for the answer of one try.
 const A_TRY: Duration = Duration::from_secs(1);
@@ -280,26 +280,6 @@ impl Gateway {
         let next = (self.start)(&self.machine, self.number);
         std::mem::replace(&mut self.proxy.lock().unwrap(), next)
     }
-}
-
-/// Starts it, and waits until `count` sockets listen on `port`. It ends with the namespaces.
-#[track_caller]
-fn start(command: &mut Command, port: u16, count: usize) -> Child {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path = format!("{ROOM}/log/scale-{number}.output");
-    let output = File::create(&path).unwrap();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(output.try_clone().unwrap())
-        .stderr(output)
-        .spawn()
-        .unwrap();
-    if let Err(why) = wait_for_listeners(&mut child, port, count) {
-        let said = fs::read_to_string(&path).unwrap_or_default();
-        panic!("{command:?}: {why}\n{said}");
-    }
-    child
 }
 
 /// Waits until every wire carries: the kernel sets links to work later than it says, on a busy machine by seconds, and a
