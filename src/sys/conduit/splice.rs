@@ -9,12 +9,16 @@ use nix::unistd::pipe2;
 /// What a pipe holds unless told otherwise (pipe(7)), and so the most that one call moves.
 const NARROW: usize = 1 << 16;
 
-/// What one holds that has carried `MUCH`: less CPU for a GiB (docs/performance.md). Pipes of all sessions of a user share
-/// 64 MiB (pipe(7), pipe-user-pages-soft), so small files do with less, and where that is used up it stays as it is.
-const WIDE: libc::c_int = 1 << 18;
+/// What anybody may make it hold, unless fs.pipe-max-size says less (pipe(7)).
+const WIDEST: usize = 1 << 20;
 
-/// Bytes after which a transfer counts as large.
-const MUCH: usize = 1 << 20;
+/// A pipe made wider holds so many times as much.
+const STEP: usize = 4;
+
+/// So many fillings in a row, each of which left something behind, and the pipe is too narrow: every one of them wakes both
+/// ends again (docs/performance.md). Who keeps up with what comes, as on most wires, stays narrow: pipes of all sessions of a
+/// user share 64 MiB (fs.pipe-user-pages-soft).
+const OVERFLOWS: u32 = 4;
 
 /// A pipe that belongs to one direction of a data connection.
 #[derive(Debug)]
@@ -22,8 +26,8 @@ pub struct Conduit {
     read: OwnedFd,
     write: OwnedFd,
     size: usize,
-    /// Bytes carried, until they are `MUCH`.
-    carried: usize,
+    /// Fillings since the source had nothing more.
+    fillings: u32,
     pending: usize,
 }
 
@@ -38,7 +42,7 @@ impl Conduit {
             read,
             write,
             size: NARROW,
-            carried: 0,
+            fillings: 0,
             pending: 0,
         })
     }
@@ -55,14 +59,14 @@ impl Conduit {
     /// `WouldBlock`: poll and try again. Anything else: that socket is broken.
     pub fn fill(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
         let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
-        let moved = splice(from, None, &self.write, None, self.size, flags)?;
-        self.pending += moved;
-        if self.carried < MUCH {
-            self.carried += moved;
-            if self.carried >= MUCH {
-                self.widen();
-            }
+        let filled = splice(from, None, &self.write, None, self.size, flags);
+        self.fillings = filled.map_or(0, |_| self.fillings.saturating_add(1));
+        // Where the user's share is used up it stays as it is, and is tried again, ever more seldom: another's transfer may end.
+        if self.fillings >= OVERFLOWS && self.fillings.is_power_of_two() && self.size < WIDEST {
+            self.widen();
         }
+        let moved = filled?;
+        self.pending += moved;
         Ok(moved)
     }
 
@@ -78,8 +82,54 @@ impl Conduit {
     }
 
     fn widen(&mut self) {
-        if let Ok(size) = fcntl(&self.write, FcntlArg::F_SETPIPE_SZ(WIDE)) {
+        let Ok(wider) = libc::c_int::try_from(self.size * STEP) else {
+            return;
+        };
+        if let Ok(size) = fcntl(&self.write, FcntlArg::F_SETPIPE_SZ(wider)) {
             self.size = usize::try_from(size).unwrap_or(self.size);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::AsFd as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// What a pipe holds that was filled and emptied so often, the source having more each time or only the next time.
+    fn size_after(fillings: u32, more: bool) -> usize {
+        let (mut writer, from) = UnixStream::pair().unwrap();
+        let (to, mut reader) = UnixStream::pair().unwrap();
+        from.set_nonblocking(true).unwrap();
+        let mut conduit = Conduit::new().unwrap();
+        for _ in 0..fillings {
+            writer.write_all(b"some").unwrap();
+            assert_eq!(conduit.fill(from.as_fd()).unwrap(), 4);
+            assert_eq!(conduit.drain(to.as_fd()).unwrap(), 4);
+            reader.read_exact(&mut [0; 4]).unwrap();
+            if !more {
+                let nothing = conduit.fill(from.as_fd()).unwrap_err();
+                assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+            }
+        }
+        let holds = fcntl(&conduit.write, FcntlArg::F_GETPIPE_SZ).unwrap();
+        let holds = usize::try_from(holds).unwrap();
+        assert_eq!(holds, conduit.size);
+        holds
+    }
+
+    #[test]
+    fn a_pipe_grows_while_more_comes_than_it_holds() {
+        assert_eq!(size_after(OVERFLOWS - 1, true), NARROW);
+        assert_eq!(size_after(OVERFLOWS, true), NARROW * STEP);
+        assert_eq!(size_after(8 * OVERFLOWS, true), WIDEST);
+    }
+
+    #[test]
+    fn a_pipe_stays_narrow_that_keeps_up_with_what_comes() {
+        assert_eq!(size_after(8 * OVERFLOWS, false), NARROW);
     }
 }
