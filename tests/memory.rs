@@ -217,3 +217,24 @@ fn a_reader_of_data_that_never_reads_costs_no_memory() {
     measured.is_small();
     data.client.shutdown(Shutdown::Both).unwrap();
 }
+
+/// What a session from inetd(8) waits for before it begins, and has pages of.
+#[test]
+#[cfg(all(
+    target_env = "gnu",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
+fn no_library_is_loaded_but_the_c_library() {
+    let mut loads = std::process::Command::new(env!("CARGO_BIN_EXE_ftp-proxy"));
+    let loads = loads.env("LD_TRACE_LOADED_OBJECTS", "1"); // ld.so(8): say which, and end
+    let said = String::from_utf8(loads.output().unwrap().stdout).unwrap();
+    let names = said.lines().map(|line| line.trim_start());
+    let others: Vec<_> = names
+        .filter(|name| {
+            !["linux-vdso.so", "libc.so", "/lib"]
+                .iter()
+                .any(|known| name.starts_with(known))
+        })
+        .collect();
+    assert!(said.contains("libc.so") && others.is_empty(), "{said}");
+}

@@ -33,3 +33,11 @@ pub mod seccomp;
     path = "syslogd/socket.rs"
 )]
 pub mod syslogd;
+#[cfg(all(
+    panic = "abort",
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
+mod unwind;
