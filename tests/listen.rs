@@ -4,6 +4,8 @@
 
 #[path = "common/free.rs"]
 mod free;
+#[path = "common/sessions.rs"]
+mod sessions;
 #[path = "common/syslog.rs"]
 mod syslog;
 
@@ -19,6 +21,7 @@ use free::free_address;
 use ftp_proxy::listen::bind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sessions::{sessions_of, waiting_of};
 use syslog::{FakeSyslog, skip};
 
 const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
@@ -86,13 +89,15 @@ impl Proxy {
         self.process.wait().unwrap().code()
     }
 
-    /// The ids of its children, those that ended and were not reaped included.
-    fn children(&self) -> Vec<Pid> {
-        let path = format!("/proc/{0}/task/{0}/children", self.process.id());
-        let text = fs::read_to_string(path).unwrap();
-        text.split_whitespace()
-            .map(|pid| Pid::from_raw(pid.parse().unwrap()))
-            .collect()
+    /// The ids of its sessions, those that ended and were not reaped included.
+    fn sessions(&self) -> Vec<Pid> {
+        sessions_of(self.process.id())
+    }
+
+    /// The child that waits for a client; there is one soon, if there may be.
+    fn waiting(&self) -> Pid {
+        until("a child waits", || waiting_of(self.process.id()).is_some());
+        waiting_of(self.process.id()).unwrap()
     }
 }
 
@@ -149,7 +154,7 @@ fn each_client_has_a_child_and_one_too_many_is_told_421_until_another_leaves() {
         (first.line(), second.line()),
         ("220 ready\r\n".into(), "220 ready\r\n".into())
     );
-    assert_eq!(proxy.children().len(), 2);
+    assert_eq!(proxy.sessions().len(), 2);
 
     // Its words are there before it is refused: unread, they must not cost it the reply.
     proxy.signal(Signal::SIGSTOP);
@@ -164,7 +169,7 @@ fn each_client_has_a_child_and_one_too_many_is_told_421_until_another_leaves() {
 
     drop(first);
     until("the child ends and is reaped", || {
-        proxy.children().len() == 1
+        proxy.sessions().len() == 1
     });
     assert_eq!(proxy.client().line(), "220 ready\r\n");
 }
@@ -175,13 +180,13 @@ fn sigterm_and_sigint_end_the_sessions_and_the_parent() {
         let mut proxy = Proxy::start(Command::new(PROXY), &[]);
         let mut client = proxy.client();
         assert_eq!(client.line(), "220 ready\r\n");
-        let children = proxy.children();
+        let sessions = proxy.sessions();
         proxy.signal(signal);
         assert!(client.line().starts_with("421 "));
         assert_eq!(client.line(), "");
         assert_eq!(proxy.exit_code(), Some(0));
         assert!(
-            children.iter().all(|child| kill(*child, None).is_err()),
+            sessions.iter().all(|child| kill(*child, None).is_err()),
             "a session outlived its parent"
         );
     }
@@ -193,7 +198,7 @@ fn a_session_that_has_only_just_begun_hears_of_the_end_too() {
         let mut proxy = Proxy::start(Command::new(PROXY), &[]);
         let mut client = proxy.client();
         // No sleep here: the signal shall come while the child still finds its feet.
-        while proxy.children().is_empty() {}
+        while proxy.sessions().is_empty() {}
         proxy.signal(Signal::SIGTERM);
         let mut said = client.line();
         if said.starts_with("220 ") {
@@ -211,11 +216,13 @@ fn sighup_lets_sessions_finish_and_frees_the_port_at_once() {
     let mut client = proxy.client();
     assert_eq!(client.line(), "220 ready\r\n");
     proxy.signal(Signal::SIGHUP);
-    // Nobody may hold it, the child included.
+    // Nobody may hold it, neither a session nor who waits for one.
     until("the port is free", || !listening(proxy.address));
     drop(bind(&[proxy.address], false).unwrap());
     assert!(proxy.process.try_wait().unwrap().is_none());
-    assert_eq!(proxy.children().len(), 1);
+    until("the session alone is left", || {
+        proxy.sessions().len() == 1 && waiting_of(proxy.process.id()).is_none()
+    });
     drop(client);
     assert_eq!(proxy.exit_code(), Some(0));
 }
@@ -237,7 +244,7 @@ fn a_session_that_will_not_end_delays_the_parent_for_seconds_only() {
     let mut proxy = Proxy::start(Command::new(PROXY), &[]);
     let mut client = proxy.client();
     assert_eq!(client.line(), "220 ready\r\n");
-    let child = proxy.children()[0];
+    let child = proxy.sessions()[0];
     kill(child, Signal::SIGSTOP).unwrap();
     proxy.signal(Signal::SIGTERM);
     assert_eq!(proxy.exit_code(), Some(0));
@@ -257,7 +264,7 @@ fn a_client_that_comes_and_goes_leaves_nothing_behind() {
     for _ in 0..30 {
         assert_eq!(proxy.client().line(), "220 ready\r\n");
     }
-    until("all are reaped", || proxy.children().is_empty());
+    until("all are reaped", || proxy.sessions().is_empty());
     assert_eq!(descriptors(), before);
 }
 
@@ -272,25 +279,26 @@ fn a_crash_costs_one_session_and_is_logged() {
         (client.line(), other.line()),
         ("220 ready\r\n".into(), "220 ready\r\n".into())
     );
-    let child = proxy.children()[0];
+    let child = proxy.sessions()[0];
     kill(child, Signal::SIGABRT).unwrap();
     syslog.expect(&format!("session [{child}] was ended by SIGABRT"));
-    assert_eq!(proxy.children().len(), 1);
+    assert_eq!(proxy.sessions().len(), 1);
     assert_eq!(proxy.client().line(), "220 ready\r\n");
 }
 
 #[test]
-fn the_parent_outlives_a_want_of_descriptors_and_says_so_once() {
+fn a_want_of_descriptors_is_outlived_and_said_once() {
     let Some(syslog) = FakeSyslog::start() else {
         return;
     };
     // As root still, for only the same user may change its limits.
     let proxy = Proxy::start(syslog.command(PROXY), &["-u", "root"]);
+    let waiting = proxy.waiting();
     let limit = |soft: usize| {
-        let pid = proxy.process.id().to_string();
-        let limit = format!("--nofile={soft}:");
+        let (pid, limit) = (waiting.to_string(), format!("--nofile={soft}:"));
+        let mut prlimit = Command::new("prlimit");
         assert!(
-            Command::new("prlimit")
+            prlimit
                 .args(["--pid", &pid, &limit])
                 .status()
                 .unwrap()
@@ -299,12 +307,9 @@ fn the_parent_outlives_a_want_of_descriptors_and_says_so_once() {
     };
     syslog.expect("listening on");
     // So that the lowest number that is free is one too high.
-    let descriptor = |number: &usize| format!("/proc/{}/fd/{number}", proxy.process.id());
-    limit(
-        (0..)
-            .find(|number| fs::symlink_metadata(descriptor(number)).is_err())
-            .unwrap(),
-    );
+    let descriptor = |number: &usize| format!("/proc/{waiting}/fd/{number}");
+    let free = |number: &usize| fs::symlink_metadata(descriptor(number)).is_err();
+    limit((0..).find(free).unwrap());
     let mut client = proxy.client();
     syslog.expect("cannot accept clients, trying again: Too many open files");
     assert_eq!(
@@ -312,8 +317,53 @@ fn the_parent_outlives_a_want_of_descriptors_and_says_so_once() {
         None,
         "one line is enough"
     );
-    limit(1024);
+    limit(64);
     assert_eq!(client.line(), "220 ready\r\n");
+}
+
+#[test]
+fn a_child_that_dies_before_it_has_a_client_costs_none() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let proxy = Proxy::start(syslog.command(PROXY), &[]);
+    let waiting = proxy.waiting();
+    kill(waiting, Signal::SIGKILL).unwrap();
+    syslog.expect(&format!("session [{waiting}] was ended by SIGKILL"));
+    assert_eq!(proxy.client().line(), "220 ready\r\n");
+    assert_ne!(proxy.waiting(), waiting);
+}
+
+#[test]
+fn a_parent_that_is_killed_leaves_nobody_at_its_port_and_its_sessions_go_on() {
+    let mut proxy = Proxy::start(Command::new(PROXY), &[]);
+    let mut client = proxy.client();
+    assert_eq!(client.line(), "220 ready\r\n");
+    proxy.waiting();
+    proxy.signal(Signal::SIGKILL);
+    proxy.process.wait().unwrap();
+    until("the port is free", || !listening(proxy.address));
+    client.0.get_mut().write_all(b"QUIT\r\n").unwrap();
+    let stream = client.0.get_ref();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let still = client.0.fill_buf().unwrap_err();
+    assert_eq!(still.kind(), std::io::ErrorKind::WouldBlock, "{still}");
+}
+
+#[test]
+fn clients_at_each_of_several_listeners_are_served_in_turn() {
+    let others: Vec<_> = (0..3).map(|_| free_address("127.0.0.1")).collect();
+    let listen: Vec<_> = others.iter().map(|at| format!("--listen={at}")).collect();
+    let listen: Vec<_> = listen.iter().map(String::as_str).collect();
+    let proxy = Proxy::start(Command::new(PROXY), &listen);
+    for _ in 0..3 {
+        for address in others.iter().chain([&proxy.address]) {
+            let mut client = Client(BufReader::new(TcpStream::connect(address).unwrap()));
+            assert_eq!(client.line(), "220 ready\r\n");
+        }
+    }
 }
 
 #[test]

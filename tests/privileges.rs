@@ -182,12 +182,9 @@ fn parent_and_session_are_user_proxy_and_its_group_and_nobody_else() {
     let _client = greeted(address);
     let user = users::get_user_by_name("proxy").unwrap();
     let children = format!("/proc/{0}/task/{0}/children", process.0.id());
-    let session = fs::read_to_string(children)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    for pid in [process.0.id(), session] {
+    let children = fs::read_to_string(children).unwrap();
+    let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
+    for pid in children.chain([process.0.id()]) {
         is_only(pid, user.uid(), user.primary_group_id());
     }
 }

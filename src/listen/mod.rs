@@ -1,16 +1,20 @@
 //! The embedded super-server: listeners in, one forked child for each client.
 //!
-//! The parent holds no session's state, only the ids of its children. Whatever is wrong with one client or for a moment
-//! with the machine, it goes on.
+//! The child is there before its client: one waits at the listeners, and when it has taken a client the next one is made. So
+//! no client waits for fork(2), and accept(2) hands it straight to who serves it. The parent holds no session's state, only
+//! the ids of its children; it takes clients itself only to tell them that nobody can serve them. Whatever is wrong with one
+//! client or for a moment with the machine, it goes on.
 
 #![forbid(unsafe_code)]
 
+mod acceptor;
 mod sockets;
+mod waiting;
 
-use std::collections::HashSet;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,25 +24,20 @@ use nix::unistd::Pid;
 
 use crate::error::Error;
 use crate::log::Log;
-use crate::net;
 use crate::signals::{self, Signals};
 use crate::sys::fork::{Forked, fork};
+use acceptor::{Acceptor, PAUSE};
 pub use sockets::{Passed, bind, passed};
-
-/// Rest after the system ran out of descriptors or memory, in milliseconds.
-const PAUSE: u16 = 1000;
 
 /// How long a stopped parent waits for its children's farewell: five seconds, so many turns of so many milliseconds.
 const FAREWELL_TURNS: u32 = 50;
 const FAREWELL_TURN: u16 = 100;
 
 /// Why [`serve`] returned.
-#[derive(Debug)]
 pub enum Served {
-    /// We are a new child: serve this client, then return an exit code. Signals are held back until the session makes its
-    /// own [`Signals`].
-    Client(OwnedFd),
-    /// We are the parent, told to stop.
+    /// We are a child and have this client: serve it, then return an exit code.
+    Client(OwnedFd, Signals),
+    /// We are the parent, told to stop; or a child whom no client needed.
     Ended,
 }
 
@@ -57,193 +56,226 @@ pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Res
         log.info(format_args!("listening on {address}"));
     }
     let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
+    let (taken, taking) = UnixStream::pair().map_err(Error::os("cannot make a socket"))?;
+    taken
+        .set_nonblocking(true)
+        .map_err(Error::os("cannot make a socket"))?;
     let mut parent = Parent {
         signals,
-        children: HashSet::new(),
+        taken: Some(taken),
+        children: Vec::new(),
+        waiting: None,
+        made: 0,
         max_sessions,
         stop: false,
         farewell: None,
-        resting: false,
+        acceptor: Acceptor::new(log),
         log,
     };
-    let client = parent.accept_until_stopped(&listeners)?;
-    // From here on the port is free for a successor; and a child must not hold it.
-    drop(listeners);
-    if let Some(client) = client {
-        return Ok(Served::Client(client));
+    if parent.accept_until_stopped(&listeners)? == Role::Child {
+        let first = parent.made;
+        drop(parent); // with its descriptors: its end shall be seen
+        return waiting::wait_for_client(&listeners, first, &taking, log);
     }
+    // From here on the port is free for a successor.
+    drop(listeners);
     parent.wait_for_sessions()?;
     Ok(Served::Ended)
 }
 
 struct Parent<'a> {
     signals: Signals,
-    children: HashSet<Pid>,
+    /// A byte comes from each child that has taken a client. When we close it, the one that waits ends.
+    taken: Option<UnixStream>,
+    /// In the order of their making.
+    children: Vec<Pid>,
+    /// The one of them that has no client yet.
+    waiting: Option<Pid>,
+    /// Children made so far.
+    made: usize,
     max_sessions: usize,
     /// Take no more clients.
     stop: bool,
     /// Turns left for children that were told to end.
     farewell: Option<u32>,
-    /// Accepting failed for want of descriptors or memory, and the log knows.
-    resting: bool,
+    acceptor: Acceptor<'a>,
     log: &'a Log,
 }
 
-/// What became of one client.
-enum Turn {
-    /// Whatever became of it, we are the parent and go on.
-    Next,
-    /// The system is short of something: let it rest.
-    Rest,
-    /// We are its child.
-    Child(OwnedFd),
+/// Who we are after a fork(2).
+#[derive(PartialEq, Eq)]
+enum Role {
+    Parent,
+    Child,
+}
+
+/// Why no child waits for clients.
+enum Want {
+    /// Of room: there are as many sessions as there may be.
+    Room,
+    /// Of a process: the system makes none.
+    Process(io::Error),
 }
 
 impl Parent<'_> {
-    /// `Some` in a child, `None` in the parent.
-    fn accept_until_stopped(
-        &mut self,
-        listeners: &[TcpListener],
-    ) -> Result<Option<OwnedFd>, Error> {
+    /// Sees to it that a child waits, and turns away whoever comes where none can.
+    fn accept_until_stopped(&mut self, listeners: &[TcpListener]) -> Result<Role, Error> {
         while !self.stop {
-            // One client from each in turn, so that a busy listener cannot starve another.
-            for listener in self.ready(listeners)? {
-                match self.accept(listener) {
-                    Turn::Next => {}
-                    Turn::Rest => drop(self.sleep(PAUSE.into())?),
-                    Turn::Child(client) => return Ok(Some(client)),
-                }
+            let unserved = match self.provide() {
+                Ok(Role::Child) => return Ok(Role::Child),
+                Ok(Role::Parent) => &[],
+                Err(_) => listeners,
+            };
+            let clients = self.wait(unserved)?;
+            if self.stop || clients.is_empty() {
+                continue;
             }
-            self.obey_signals();
+            // Things may have changed while nobody came.
+            match self.provide() {
+                Ok(Role::Child) => return Ok(Role::Child),
+                Ok(Role::Parent) => {}
+                Err(want) => self.turn_away(&clients, &want)?,
+            }
         }
-        Ok(None)
+        Ok(Role::Parent)
     }
 
-    /// Sleeps until a client or a signal comes; the listeners that have a client.
-    fn ready<'l>(&self, listeners: &'l [TcpListener]) -> Result<Vec<&'l TcpListener>, Error> {
-        let fds = listeners.iter().map(AsFd::as_fd).chain([self.signals.fd()]);
-        let mut polled: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        wait(&mut polled, PollTimeout::NONE)?;
-        let pairs = listeners.iter().zip(&polled);
-        Ok(pairs
-            .filter(|(_, fd)| fd.any() == Some(true))
-            .map(|(listener, _)| listener)
-            .collect())
+    /// Makes the child that waits, unless there is one.
+    fn provide(&mut self) -> Result<Role, Want> {
+        if self.waiting.is_some() {
+            return Ok(Role::Parent);
+        }
+        if self.children.len() >= self.max_sessions {
+            return Err(Want::Room);
+        }
+        match fork_quietly().map_err(Want::Process)? {
+            Forked::Child => {
+                self.log.after_fork();
+                Ok(Role::Child)
+            }
+            Forked::Parent(child) => {
+                self.made += 1;
+                self.children.push(child);
+                self.waiting = Some(child);
+                Ok(Role::Parent)
+            }
+        }
+    }
+
+    /// One from each listener in turn, so that a busy one cannot starve another.
+    fn turn_away(&mut self, listeners: &[&TcpListener], want: &Want) -> Result<(), Error> {
+        for listener in listeners {
+            if let Some((client, from)) = self.acceptor.accept(listener) {
+                match want {
+                    Want::Room => self.log.warning(format_args!(
+                        "refused {from}: {} sessions already",
+                        self.max_sessions
+                    )),
+                    Want::Process(error) => self
+                        .log
+                        .error(format_args!("refused {from}: cannot fork: {error}")),
+                }
+                refuse(client);
+            }
+        }
+        if self.acceptor.is_resting() {
+            self.sleep(PAUSE.into())?;
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something comes, and sees to signals and children; the listeners that have a client.
+    fn wait<'l>(&mut self, listeners: &'l [TcpListener]) -> Result<Vec<&'l TcpListener>, Error> {
+        let signals = self.signals.fd();
+        let taken = self.taken.as_ref().map_or(signals, AsFd::as_fd);
+        let ([signal, word], clients) = ready([signals, taken], listeners, PollTimeout::NONE)?;
+        if word {
+            self.hear();
+        }
+        if signal {
+            self.obey_signals()?;
+        }
+        Ok(clients)
     }
 
     /// Sleeps until a signal comes; `false` if none did in time.
     fn sleep(&self, timeout: PollTimeout) -> Result<bool, Error> {
-        wait(
-            &mut [PollFd::new(self.signals.fd(), PollFlags::POLLIN)],
-            timeout,
-        )
+        Ok(ready([self.signals.fd()], &[], timeout)?.0[0])
     }
 
-    fn accept(&mut self, listener: &TcpListener) -> Turn {
-        match listener.accept() {
-            Ok((client, from)) => {
-                self.resting = false;
-                self.admit(client, from)
-            }
-            Err(error) if net::only_that_caller(&error) => Turn::Next,
-            Err(error) => {
-                if !self.resting {
-                    self.log
-                        .error(format_args!("cannot accept clients, trying again: {error}"));
-                }
-                self.resting = true;
-                Turn::Rest
-            }
+    /// The child that waited says that it has a client.
+    fn hear(&mut self) {
+        let taken = self.taken.as_mut();
+        if taken.is_some_and(|taken| matches!(taken.read(&mut [0; 8]), Ok(1..))) {
+            self.waiting = None;
         }
     }
 
-    fn admit(&mut self, client: TcpStream, from: SocketAddr) -> Turn {
-        self.reap();
-        if self.children.len() >= self.max_sessions {
-            self.log.warning(format_args!(
-                "refused {from}: {} sessions already",
-                self.max_sessions
-            ));
-            refuse(client);
-            return Turn::Next;
-        }
-        match self.fork(&client) {
-            Ok(Forked::Child) => {
-                self.log.after_fork();
-                Turn::Child(client.into())
-            }
-            Ok(Forked::Parent(child)) => {
-                self.children.insert(child);
-                Turn::Next
-            }
-            Err(error) => {
-                self.log
-                    .error(format_args!("refused {from}: cannot fork: {error}"));
-                refuse(client);
-                Turn::Next
-            }
-        }
+    /// How many have a client.
+    fn sessions(&self) -> usize {
+        self.children.len() - usize::from(self.waiting.is_some())
     }
 
-    /// Signals wait meanwhile: one that reaches the child is for the handlers that it has yet to make.
-    fn fork(&self, client: &TcpStream) -> io::Result<Forked> {
-        client.set_nonblocking(false)?; // the BSDs hand a listener's flag on
-        signals::hold()?;
-        let forked = fork();
-        if !matches!(forked, Ok(Forked::Child)) {
-            signals::release()?;
-        }
-        forked
-    }
-
-    fn obey_signals(&mut self) {
+    fn obey_signals(&mut self) -> Result<(), Error> {
         let pending = self.signals.take();
-        if pending.child {
-            self.reap();
-        }
         if pending.term && self.farewell.is_none() {
-            self.log.notice(format_args!(
-                "stopping, {} sessions end",
-                self.children.len()
-            ));
+            let sessions = self.sessions();
+            self.log
+                .notice(format_args!("stopping, {sessions} sessions end"));
             self.farewell = Some(FAREWELL_TURNS);
             for child in &self.children {
                 let _ = kill(*child, Signal::SIGTERM); // not reaped yet, so the id is still the child's
             }
         } else if pending.hup && !self.stop {
-            self.log.notice(format_args!(
-                "no more clients, {} sessions go on",
-                self.children.len()
-            ));
+            let sessions = self.sessions();
+            self.log
+                .notice(format_args!("no more clients, {sessions} sessions go on"));
         }
         self.stop |= pending.term || pending.hup;
+        if pending.child {
+            self.reap()?;
+        }
+        Ok(())
     }
 
     /// All that ended, whoever they are: an id that is not ours was handed to us by exec(3).
-    fn reap(&mut self) {
+    fn reap(&mut self) -> Result<(), Error> {
         loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(child, _)) => drop(self.children.remove(&child)),
-                Ok(WaitStatus::Signaled(child, signal, _)) => {
-                    if self.children.remove(&child) {
-                        self.log
-                            .error(format_args!("session [{child}] was ended by {signal}"));
-                    }
+            let (ended, signal) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(child, _)) => (child, None),
+                Ok(WaitStatus::Signaled(child, signal, _)) => (child, Some(signal)),
+                Ok(WaitStatus::StillAlive) | Err(_) => return Ok(()),
+                Ok(_) => continue,
+            };
+            let Some(place) = self.children.iter().position(|child| *child == ended) else {
+                continue;
+            };
+            self.hear(); // it may have had a client, and be done with it
+            self.children.remove(place);
+            if let Some(signal) = signal {
+                self.log
+                    .error(format_args!("session [{ended}] was ended by {signal}"));
+            }
+            if self.waiting == Some(ended) {
+                self.waiting = None;
+                if !self.stop {
+                    // What has ended this one may end the next: not as fast as we can make them.
+                    self.sleep(PAUSE.into())?;
                 }
-                Ok(WaitStatus::StillAlive) | Err(_) => return,
-                Ok(_) => {}
             }
         }
     }
 
     /// After SIGHUP as long as it takes, after SIGTERM a few seconds.
     fn wait_for_sessions(&mut self) -> Result<(), Error> {
+        self.hear();
+        self.taken = None; // whoever waits still ends
         while !self.children.is_empty() {
             let timeout = self
                 .farewell
                 .map_or(PollTimeout::NONE, |_| FAREWELL_TURN.into());
             if self.sleep(timeout)? {
-                self.obey_signals();
+                self.obey_signals()?;
                 continue;
             }
             self.farewell = self.farewell.map(|turns| turns - 1);
@@ -259,13 +291,36 @@ impl Parent<'_> {
     }
 }
 
-/// poll(2); `false` after `timeout`. An interruption counts as an event: the caller looks again.
-fn wait(fds: &mut [PollFd<'_>], timeout: PollTimeout) -> Result<bool, Error> {
-    match poll(fds, timeout) {
-        Ok(0) => Ok(false),
-        Ok(_) | Err(Errno::EINTR) => Ok(true),
-        Err(errno) => Err(Error::os("cannot poll")(errno)),
+/// Signals wait meanwhile: one that reaches the child is for the handlers that it has yet to make.
+fn fork_quietly() -> io::Result<Forked> {
+    signals::hold()?;
+    let forked = fork();
+    if !matches!(forked, Ok(Forked::Child)) {
+        signals::release()?;
     }
+    forked
+}
+
+/// poll(2) for reading: which of our own descriptors are ready, and which listeners; none after `timeout`.
+fn ready<'l, const OWN: usize>(
+    own: [BorrowedFd<'_>; OWN],
+    listeners: impl IntoIterator<Item = &'l TcpListener> + Clone,
+    timeout: PollTimeout,
+) -> Result<([bool; OWN], Vec<&'l TcpListener>), Error> {
+    let at = listeners.clone().into_iter();
+    let mut fds = Vec::from(own.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+    fds.extend(at.map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)));
+    loop {
+        match poll(&mut fds, timeout) {
+            Err(Errno::EINTR) => {} // a signal that is for us is there to be read now
+            Err(errno) => return Err(Error::os("cannot poll")(errno)),
+            Ok(_) => break,
+        }
+    }
+    let mut any = fds.iter().map(|fd| fd.any() != Some(false));
+    let own = own.map(|_| any.next() == Some(true));
+    let with_client = listeners.into_iter().zip(any).filter(|(_, any)| *any);
+    Ok((own, with_client.map(|(listener, _)| listener).collect()))
 }
 
 /// Tells a client why it is not served, without waiting for it.

@@ -62,11 +62,14 @@ struct Admitted {
 
 impl Proxy<'_> {
     /// The life of a session.
-    pub(super) fn serve(&self, client: TcpStream, standing: Standing) -> Result<(), Error> {
-        let signals = Signals::catch()
-            .map_err(|error| turn_away(&client, fault(Error::os("cannot catch signals")(error))))?;
+    pub(super) fn serve(
+        &self,
+        client: TcpStream,
+        signals: &Signals,
+        standing: Standing,
+    ) -> Result<(), Error> {
         match self.set_up(&client, standing) {
-            Ok(admitted) => self.carry(client, admitted, &signals),
+            Ok(admitted) => self.carry(client, admitted, signals),
             Err(refusal) => Err(turn_away(&client, refusal)),
         }
     }

@@ -19,6 +19,7 @@ use crate::net;
 use crate::options::{Destination, Options};
 use crate::permit::{Foreign, ForeignAddresses};
 use crate::privs::{Dropped, Root};
+use crate::signals::Signals;
 use crate::wrappers::Wrappers;
 
 /// Runs the program as the options tell: one session from descriptor 0, or a super-server with one child for each.
@@ -27,12 +28,12 @@ use crate::wrappers::Wrappers;
 /// Why the process ends; the client, if there is one, has been told.
 pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
     let (proxy, root) = Proxy::begin(options, log).map_err(|error| unserved(options, error))?;
-    let (client, standing) = match listen::passed()? {
-        Passed::Connection(client) => (client, Standing::Root(root)),
-        Passed::None if options.listen.is_empty() => (
-            net::take_stdin().map_err(turn_away_stdin)?,
-            Standing::Root(root),
-        ),
+    let (client, signals, standing) = match listen::passed()? {
+        Passed::Connection(client) => (client, None, Standing::Root(root)),
+        Passed::None if options.listen.is_empty() => {
+            let client = net::take_stdin().map_err(turn_away_stdin)?;
+            (client, None, Standing::Root(root))
+        }
         passed => {
             let listeners = match passed {
                 Passed::Listeners(listeners) => listeners,
@@ -53,11 +54,16 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             };
             match listen::serve(listeners, options.max_sessions, log)? {
                 Served::Ended => return Ok(()),
-                Served::Client(client) => (client.into(), standing),
+                Served::Client(client, signals) => (client.into(), Some(signals), standing),
             }
         }
     };
-    proxy.serve(client, standing)
+    let signals = match signals {
+        Some(signals) => signals,
+        None => Signals::catch()
+            .map_err(|error| turn_away(&client, fault(Error::os("cannot catch signals")(error))))?,
+    };
+    proxy.serve(client, &signals, standing)
 }
 
 /// What every session of this process has in common.

@@ -1,5 +1,8 @@
 //! What /proc and the log tell of the proxy's processes.
 
+#[path = "../common/sessions.rs"]
+mod sessions;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -43,6 +46,14 @@ impl Process {
     pub fn children(self) -> Vec<Process> {
         let all = all().into_iter();
         all.filter(|one| one.parent() == Some(self.0)).collect()
+    }
+
+    /// Of a proxy that listens by itself: its children that have a client.
+    pub fn sessions(self) -> Vec<Process> {
+        let sessions = sessions::sessions_of(self.0).into_iter();
+        sessions
+            .map(|pid| Process(pid.as_raw().unsigned_abs()))
+            .collect()
     }
 
     fn parent(self) -> Option<u32> {

@@ -151,7 +151,7 @@ pub fn an_image_of_the_program_alone_carries_whole_sessions() {
         let gateway = &scene.gateways[session.lists()];
         for process in gateway
             .proxy()
-            .children()
+            .sessions()
             .into_iter()
             .chain([gateway.proxy()])
         {

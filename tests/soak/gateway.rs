@@ -15,6 +15,7 @@ use crate::common::eventually;
 use crate::common::fake::{Control, dial};
 use crate::common::process::PROGRAM;
 use crate::free::free_address;
+use crate::sessions::sessions_of;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Launcher {
@@ -88,7 +89,7 @@ impl Gateway {
         let first = eventually("the gateway listens", || dial(CLIENT, address).ok());
         Control::over(first, "first client").hears_code("220 ");
         eventually("its first session ends", || {
-            gateway.children().is_empty().then_some(())
+            gateway.sessions().is_empty().then_some(())
         });
         gateway
     }
@@ -97,25 +98,21 @@ impl Gateway {
         self.address
     }
 
-    /// The parent's children, those that nobody has waited for included.
-    pub fn children(&self) -> Vec<Pid> {
-        let path = format!("/proc/{0}/task/{0}/children", self.parent.id());
-        let text = fs::read_to_string(path).expect("the parent lives");
-        let pids = text.split_ascii_whitespace();
-        pids.map(|pid| Pid::from_raw(pid.parse().expect("a number")))
-            .collect()
+    /// The parent's sessions, those that nobody has waited for included.
+    pub fn sessions(&self) -> Vec<Pid> {
+        sessions_of(self.parent.id())
     }
 
     /// Kills a session that is not `spared`.
     pub fn kills_one(&self, chance: &mut Chance, spared: Pid) -> bool {
-        let mut children = self.children();
-        children.retain(|child| *child != spared);
-        if children.is_empty() {
+        let mut sessions = self.sessions();
+        sessions.retain(|child| *child != spared);
+        if sessions.is_empty() {
             return false;
         }
-        let child = chance.one_of(&children);
+        let child = chance.one_of(&sessions);
         // One that has become another process's number since is none of ours, and the list says whose it is.
-        self.children().contains(&child) && kill(child, Signal::SIGKILL).is_ok()
+        self.sessions().contains(&child) && kill(child, Signal::SIGKILL).is_ok()
     }
 
     pub fn size_of_parent(&self) -> Size {
@@ -155,12 +152,12 @@ impl Gateway {
     /// All sessions but these end soon, and are waited for.
     pub fn is_left_with(&self, sessions: &[Pid]) -> Result<(), String> {
         for _ in 0..600 {
-            if self.children() == sessions {
+            if self.sessions() == sessions {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        Err(format!("left behind: {:?}", self.children()))
+        Err(format!("left behind: {:?}", self.sessions()))
     }
 }
 

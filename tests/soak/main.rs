@@ -15,6 +15,8 @@
 mod common;
 #[path = "../common/free.rs"]
 mod free;
+#[path = "../common/sessions.rs"]
+mod sessions;
 
 mod chance;
 mod client;
@@ -91,7 +93,7 @@ fn soak(launcher: Launcher, seed: u64) -> Result<(), Failed> {
     let tally = Arc::new(Tally::new(time));
     // One that lives all the time, and is spared.
     let mut lasting = Client::begin(gateway.address(), Chance::new(seed), Arc::clone(&tally))?;
-    let lasting_process = gateway.children()[0];
+    let lasting_process = gateway.sessions()[0];
     // At rest, as at the end: one that has just accepted a client has its descriptor too.
     let at_rest = [gateway.size_of_parent(), gateway.size(lasting_process)];
     let clients: Vec<_> = (1..sessions)
@@ -150,7 +152,7 @@ fn outlive(launcher: Launcher, seed: u64) -> Result<(), Failed> {
         client.transfers_whole()?;
         clients.push(client);
     }
-    let sessions = gateway.children();
+    let sessions = gateway.sessions();
     assert_eq!(sessions.len(), clients.len());
     gateway.is_killed();
     for client in &mut clients {

@@ -1,0 +1,49 @@
+//! The process that waits for a client, which it then serves.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+
+use nix::poll::PollTimeout;
+
+use super::acceptor::{Acceptor, PAUSE};
+use super::{Served, ready};
+use crate::error::Error;
+use crate::log::Log;
+use crate::signals::Signals;
+
+/// Waits at all of these for the first that comes; with several, at `first` first, so that a busy one starves no other. Ends
+/// without one when it is told to, or when its parent takes no more clients or has ended itself.
+///
+/// # Errors
+/// [`Error::Os`]: the process cannot serve.
+pub(super) fn wait_for_client(
+    listeners: &[TcpListener],
+    first: usize,
+    mut parent: &UnixStream,
+    log: &Log,
+) -> Result<Served, Error> {
+    let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
+    let mut acceptor = Acceptor::new(log);
+    let (before, after) = listeners.split_at(first % listeners.len());
+    let at = after.iter().chain(before);
+    loop {
+        let own = [signals.fd(), parent.as_fd()];
+        let ([signal, left], clients) = ready(own, at.clone(), PollTimeout::NONE)?;
+        // The parent says nothing, ever: this is its end, or it takes no more clients.
+        if left || (signal && signals.take().term) {
+            return Ok(Served::Ended);
+        }
+        for listener in clients {
+            if let Some((client, _)) = acceptor.accept(listener) {
+                let _ = parent.write(b"!"); // gone already: then it makes no other
+                return Ok(Served::Client(client.into(), signals));
+            }
+        }
+        if acceptor.is_resting() {
+            // Whatever comes meanwhile is looked at afterwards.
+            ready(own, &[], PAUSE.into())?;
+        }
+    }
+}
