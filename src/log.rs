@@ -112,7 +112,7 @@ impl Log {
         }
     }
 
-    /// From now on lines go to the syslogd that is known or nowhere: in a cage the attempt to find another may end the
+    /// From now on lines go by the socket that there is or nowhere: in a cage the attempt to make another may end the
     /// process.
     pub(crate) fn seek_no_more(&self) {
         if let Some(syslog) = &self.syslog {
@@ -230,8 +230,10 @@ fn line(text: &str) -> String {
 struct Syslog {
     pid: u32,
     syslogd: Option<Syslogd>,
-    /// Whether one that is not there may be looked for.
+    /// Whether one that is not there may be looked for by a new socket.
     seeking: bool,
+    /// It has gone, and was not found again.
+    gone: bool,
     /// Lines lost since syslogd was last looked for.
     lost: u32,
 }
@@ -243,21 +245,22 @@ impl Syslog {
             pid,
             syslogd: Syslogd::connect(pid),
             seeking: true,
+            gone: false,
             lost: 0,
         }
     }
 
     fn send(&mut self, severity: Severity, text: &str) {
-        if self.syslogd.is_none() {
+        if self.syslogd.is_none() || self.gone {
             self.lost += 1;
             if self.lost < LINES_BETWEEN_TRIES {
                 return;
             }
+            self.lost = 0;
         }
         // Twice, for a syslogd that was restarted leaves us with a dead socket.
         for _ in 0..2 {
             if self.syslogd.is_none() && self.seeking {
-                self.lost = 0;
                 self.syslogd = Syslogd::connect(self.pid);
             }
             let Some(syslogd) = &mut self.syslogd else {
@@ -265,7 +268,8 @@ impl Syslog {
             };
             match syslogd.send(severity, text) {
                 Err(error) if is_full(&error) => return, // this line is lost
-                Err(_) => self.syslogd = None,
+                Err(_) if self.seeking => self.syslogd = None,
+                Err(_) => self.gone = !syslogd.find_again(),
                 Ok(()) => return,
             }
         }

@@ -10,6 +10,8 @@ mod common;
 #[path = "common/syslog.rs"]
 mod syslog;
 
+use std::time::Duration;
+
 use common::address::Ends;
 use common::fake::{read_all, send_all};
 use common::process::{PROGRAM, Proxy};
@@ -112,4 +114,27 @@ fn a_syslogd_on_a_stream_that_accepts_nobody_does_not_hold_a_session() {
     let mut session = under(&syslog);
     talks(&mut session);
     session.quits();
+}
+
+/// With `--listen` no session has an empty root folder, in which there would be no path to it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_session_that_sees_the_file_system_finds_a_syslogd_that_was_started_anew() {
+    let Some(mut syslog) = alone() else { return };
+    let mut session = Session::started(Ends::V4, &["-r", "-V"], |client, options| {
+        Proxy::inherits_by(syslog.command(PROGRAM), client, options)
+    });
+    syslog.expect("server: 220 ready");
+    syslog.stop();
+    session.exchange("NOOP", "200 ok");
+    syslog.restart();
+    // It is not looked for at each line.
+    for _ in 0..20 {
+        session.exchange("NOOP", "200 ok");
+        while syslog.next(Duration::from_millis(1)).is_some() {}
+    }
+    transfers(&mut session);
+    syslog.expect("client: RETR a");
+    session.quits();
+    syslog.expect("session ended");
 }

@@ -27,6 +27,15 @@ impl Syslogd {
         Some(Syslogd(Logger { formatter, backend }))
     }
 
+    /// Turns to the syslogd that is there now, by the socket that there is; whether there is one. Who can make no socket any
+    /// more may yet find one that was started anew. Not on a stream: that ends with its reader.
+    pub fn find_again(&mut self) -> bool {
+        match &self.0.backend {
+            LoggerBackend::Unix(socket) => PATHS.iter().any(|path| socket.connect(path).is_ok()),
+            _ => false,
+        }
+    }
+
     /// Sends one line without waiting.
     ///
     /// # Errors
