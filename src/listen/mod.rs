@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod children;
 mod sockets;
 mod waiting;
 
@@ -25,8 +26,9 @@ use nix::unistd::Pid;
 use crate::error::Error;
 use crate::log::Log;
 use crate::signals::{self, Signals};
-use crate::sys::fork::{Forked, fork};
+use crate::sys::fork::{Forked, fork_barely};
 use acceptor::{Acceptor, PAUSE};
+use children::Children;
 pub use sockets::{Passed, bind, passed};
 
 /// How long a stopped parent waits for its children's farewell: five seconds, so many turns of so many milliseconds.
@@ -63,7 +65,7 @@ pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Res
     let mut parent = Parent {
         signals,
         taken: Some(taken),
-        children: Vec::new(),
+        children: Children::default(),
         waiting: None,
         made: 0,
         max_sessions,
@@ -87,8 +89,7 @@ struct Parent<'a> {
     signals: Signals,
     /// A byte comes from each child that has taken a client. When we close it, the one that waits ends.
     taken: Option<UnixStream>,
-    /// In the order of their making.
-    children: Vec<Pid>,
+    children: Children,
     /// The one of them that has no client yet.
     waiting: Option<Pid>,
     /// Children made so far.
@@ -155,7 +156,7 @@ impl Parent<'_> {
             }
             Forked::Parent(child) => {
                 self.made += 1;
-                self.children.push(child);
+                self.children.add(child);
                 self.waiting = Some(child);
                 Ok(Role::Parent)
             }
@@ -223,8 +224,8 @@ impl Parent<'_> {
             self.log
                 .notice(format_args!("stopping, {sessions} sessions end"));
             self.farewell = Some(FAREWELL_TURNS);
-            for child in &self.children {
-                let _ = kill(*child, Signal::SIGTERM); // not reaped yet, so the id is still the child's
+            for child in self.children.iter() {
+                let _ = kill(child, Signal::SIGTERM); // not reaped yet, so the id is still the child's
             }
         } else if pending.hup && !self.stop {
             let sessions = self.sessions();
@@ -247,11 +248,10 @@ impl Parent<'_> {
                 Ok(WaitStatus::StillAlive) | Err(_) => return Ok(()),
                 Ok(_) => continue,
             };
-            let Some(place) = self.children.iter().position(|child| *child == ended) else {
+            if !self.children.remove(ended) {
                 continue;
-            };
+            }
             self.hear(); // it may have had a client, and be done with it
-            self.children.remove(place);
             if let Some(signal) = signal {
                 self.log
                     .error(format_args!("session [{ended}] was ended by {signal}"));
@@ -270,7 +270,7 @@ impl Parent<'_> {
     fn wait_for_sessions(&mut self) -> Result<(), Error> {
         self.hear();
         self.taken = None; // whoever waits still ends
-        while !self.children.is_empty() {
+        while self.children.len() > 0 {
             let timeout = self
                 .farewell
                 .map_or(PollTimeout::NONE, |_| FAREWELL_TURN.into());
@@ -294,7 +294,7 @@ impl Parent<'_> {
 /// Signals wait meanwhile: one that reaches the child is for the handlers that it has yet to make.
 fn fork_quietly() -> io::Result<Forked> {
     signals::hold()?;
-    let forked = fork();
+    let forked = fork_barely();
     if !matches!(forked, Ok(Forked::Child)) {
         signals::release()?;
     }

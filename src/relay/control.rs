@@ -1,7 +1,7 @@
 //! One side's control connection: a socket and what waits to be written to it. Both sides are this one type.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead as _, BufReader, Write};
+use std::io::{self, Read as _, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 
@@ -12,7 +12,7 @@ use crate::ftp::Side;
 use crate::net;
 
 /// Bytes read at once.
-const READ_MAX: usize = 4096;
+const READ_MAX: usize = 2048;
 
 /// Lines that wait are put together to pieces of at most so many bytes.
 const PIECE_MAX: usize = 4096;
@@ -108,10 +108,9 @@ impl Control {
 
     /// Reads what there is: `None` if that is nothing, 0 bytes at the end of the stream.
     pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
-        // Neither cleared first nor on the stack: lines are short, and memory that a session has touched once is its own.
-        let mut input = BufReader::with_capacity(READ_MAX, &self.stream);
-        match input.fill_buf() {
-            Ok(bytes) => Ok(Some(bytes.to_vec())),
+        let mut bytes = [0; READ_MAX];
+        match self.stream.read(&mut bytes) {
+            Ok(length) => Ok(Some(bytes[..length].to_vec())),
             Err(error) if is_passing(&error) => Ok(None),
             Err(error) => {
                 self.give_up();

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::unistd::{ForkResult, Pid};
 
 use super::descriptors::keep_only;
@@ -26,6 +27,26 @@ pub fn fork() -> io::Result<Forked> {
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Forked::Parent(child)),
         ForkResult::Child => Ok(Forked::Child),
+    }
+}
+
+/// The same by _Fork(3) of POSIX.1-2024 where the C library has it (glibc from 2.34, musl from 1.2.2). What fork(3) puts in
+/// order for other threads is memory of the library that each of thousands of sessions would then have of its own, and a
+/// part of its time; and who has called pthread_atfork(3) is not asked.
+///
+/// # Errors
+/// As [`fork`].
+pub fn fork_barely() -> io::Result<Forked> {
+    // SAFETY: a name that ends in NUL; where nobody has it, the answer is null.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_Fork".as_ptr()) };
+    if found.is_null() {
+        return fork();
+    }
+    // SAFETY: the name is the standard's, and so is its type.
+    let bare: extern "C" fn() -> libc::pid_t = unsafe { std::mem::transmute(found) };
+    match Errno::result(bare())? {
+        0 => Ok(Forked::Child),
+        child => Ok(Forked::Parent(Pid::from_raw(child))),
     }
 }
 

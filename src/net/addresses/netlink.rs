@@ -1,18 +1,14 @@
 //! Linux: by rtnetlink(7), which getifaddrs(3) would ask for every interface first, with all that is to be known of each.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use netlink_bindings::rt_addr::{Chained, Ifaddrmsg, IterableAddrAttrs, OpGetaddrDump};
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, SockProtocol, send};
+use nix::sys::socket::{MsgFlags, SockProtocol, recv, send};
 
 use crate::netlink::{self, DONE, ERROR, messages};
-
-/// Room for one datagram of the answer. The kernel makes none longer for who has not read a longer one (netlink(7)).
-const ANSWER_MAX: usize = 8192;
 
 /// How often the kernel is asked again when an address came or went meanwhile, so that an answer may be wrong.
 const TRIES: usize = 4;
@@ -40,15 +36,11 @@ fn ask() -> io::Result<Option<Vec<IpAddr>>> {
         MsgFlags::empty(),
     )?;
     let mut addresses = Vec::new();
-    // Neither cleared first nor on the stack: an answer is short, and memory that a session has touched once is its own.
-    let mut answer = BufReader::with_capacity(ANSWER_MAX, File::from(socket));
     loop {
-        let datagram = match answer.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            datagram => datagram?,
+        let Some(datagram) = next(&socket)? else {
+            continue;
         };
-        let length = datagram.len();
-        for (header, rest) in messages(datagram) {
+        for (header, rest) in messages(&datagram) {
             if header.flags & INTERRUPTED != 0 {
                 return Ok(None);
             }
@@ -58,7 +50,23 @@ fn ask() -> io::Result<Option<Vec<IpAddr>>> {
                 _ => addresses.extend(local(&OpGetaddrDump::decode_request(rest).1)),
             }
         }
-        answer.consume(length);
+    }
+}
+
+/// One datagram of the answer, in memory of its size: what a session has touched once is its own for as long as it lives.
+/// `None`: a signal came.
+fn next(socket: &OwnedFd) -> nix::Result<Option<Vec<u8>>> {
+    // The length that it has, not the one that was read (netlink(7)).
+    let how_long = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+    let received = recv(socket.as_raw_fd(), &mut [], how_long).and_then(|length| {
+        let mut datagram = vec![0; length];
+        let length = recv(socket.as_raw_fd(), &mut datagram, MsgFlags::empty())?;
+        datagram.truncate(length);
+        Ok(datagram)
+    });
+    match received {
+        Err(Errno::EINTR) => Ok(None),
+        received => received.map(Some),
     }
 }
 
