@@ -321,6 +321,27 @@ fn a_want_of_descriptors_is_outlived_and_said_once() {
     assert_eq!(client.line(), "220 ready\r\n");
 }
 
+/// SCHED_OTHER is 0, SCHED_BATCH 3 (sched(7)); `policy` is field 41 of proc_pid_stat(5), and 2 ends in a parenthesis.
+fn policy(pid: Pid) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').nth(41 - 3).unwrap().to_owned()
+}
+
+#[test]
+fn who_makes_children_gives_way_to_sessions_and_they_to_nobody() {
+    if policy(Pid::this()) != "0" {
+        return skip("a test under the usual policy");
+    }
+    let proxy = Proxy::start(Command::new(PROXY), &[]);
+    let mut client = proxy.client();
+    assert_eq!(client.line(), "220 ready\r\n");
+    assert_eq!(policy(proxy.pid()), "3");
+    let session = proxy.sessions()[0];
+    until("a child is no parent", || policy(proxy.waiting()) == "0");
+    assert_eq!(policy(session), "0");
+}
+
 #[test]
 fn a_child_that_dies_before_it_has_a_client_costs_none() {
     let Some(syslog) = FakeSyslog::start() else {

@@ -26,6 +26,7 @@ use nix::unistd::Pid;
 use crate::error::Error;
 use crate::log::Log;
 use crate::signals::{self, Signals};
+use crate::sys::batch;
 use crate::sys::fork::{Forked, fork_barely};
 use acceptor::{Acceptor, PAUSE};
 use children::Children;
@@ -74,7 +75,10 @@ pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Res
         acceptor: Acceptor::new(log),
         log,
     };
+    // The next child is made when who has a client does not need the CPU.
+    batch::give_way();
     if parent.accept_until_stopped(&listeners)? == Role::Child {
+        batch::take_turns();
         let first = parent.made;
         drop(parent); // with its descriptors: its end shall be seen
         return waiting::wait_for_client(&listeners, first, &taking, log);

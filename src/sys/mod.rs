@@ -4,6 +4,9 @@
 
 #![allow(unsafe_code, reason = "this is the room where it lives")]
 
+#[cfg_attr(target_os = "linux", path = "batch/linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "batch/none.rs")]
+pub mod batch;
 #[cfg(target_os = "freebsd")]
 pub mod capsicum;
 pub mod caught;
