@@ -103,14 +103,7 @@ fn descriptors_are_given_back() {
     for turn in 0..30 {
         match turn % 3 {
             // A transfer, one that breaks, and one that nobody comes to.
-            0 => {
-                let data = session.passive_data();
-                session.begin_transfer("RETR a");
-                send_all(&data.server, b"the file");
-                assert_eq!(read_all(&data.client).unwrap(), b"the file");
-                drop(data);
-                session.reply("226 done");
-            }
+            0 => session.downloads("a"),
             1 => {
                 let data = session.passive_data();
                 session.begin_transfer("RETR a");

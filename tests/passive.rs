@@ -22,12 +22,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 #[test]
 fn a_download_arrives_whole() {
     let mut session = Session::begin(&[]);
-    let data = session.passive_data();
-    session.begin_transfer("RETR a");
-    send_all(&data.server, b"the file");
-    assert_eq!(read_all(&data.client).unwrap(), b"the file");
-    drop(data);
-    session.reply("226 done");
+    session.downloads("a");
     session.quits();
 }
 

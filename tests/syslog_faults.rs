@@ -13,7 +13,6 @@ mod syslog;
 use std::time::Duration;
 
 use common::address::Ends;
-use common::fake::{read_all, send_all};
 use common::process::{PROGRAM, Proxy};
 use common::session::Session;
 use syslog::{FakeSyslog, fill, skip};
@@ -40,20 +39,11 @@ fn alone() -> Option<FakeSyslog> {
     FakeSyslog::start()
 }
 
-fn transfers(session: &mut Session) {
-    let data = session.passive_data();
-    session.begin_transfer("RETR a");
-    send_all(&data.server, b"the file");
-    assert_eq!(read_all(&data.client).unwrap(), b"the file");
-    drop(data);
-    session.reply("226 done");
-}
-
 fn talks(session: &mut Session) {
     for _ in 0..COMMANDS {
         session.exchange("NOOP", "200 ok");
     }
-    transfers(session);
+    session.downloads("a");
 }
 
 #[test]
@@ -73,7 +63,7 @@ fn a_syslogd_that_goes_in_mid_session_takes_lines_and_nothing_else_with_it() {
     syslog.stop();
     talks(&mut session);
     syslog.restart();
-    transfers(&mut session);
+    session.downloads("a");
     session.quits();
 }
 
@@ -133,7 +123,7 @@ fn a_session_that_sees_the_file_system_finds_a_syslogd_that_was_started_anew() {
         session.exchange("NOOP", "200 ok");
         while syslog.next(Duration::from_millis(1)).is_some() {}
     }
-    transfers(&mut session);
+    session.downloads("a");
     syslog.expect("client: RETR a");
     session.quits();
     syslog.expect("session ended");

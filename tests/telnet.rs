@@ -12,7 +12,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 
 use common::eventually;
-use common::fake::{read_all, send_all};
+use common::fake::read_all;
 use common::session::Session;
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::SockRef;
@@ -99,7 +99,7 @@ fn abor_stops_a_download_and_the_session_goes_on() {
     session.reply("226 abort done");
     assert_eq!(read_all(&data.client).unwrap(), b"some");
     drop(data.client);
-    next_transfer_works(session);
+    session.goes_on();
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn abor_of_a_client_that_reads_no_more_is_answered() {
         drop(data.client);
     });
     drop(server);
-    next_transfer_works(session);
+    session.goes_on();
 }
 
 #[test]
@@ -136,16 +136,5 @@ fn abor_of_an_upload_is_answered() {
     session.reply("226 abort done");
     assert_eq!(read_all(&data.server).unwrap(), b"half");
     drop(data.server);
-    next_transfer_works(session);
-}
-
-#[track_caller]
-fn next_transfer_works(mut session: Session) {
-    let data = session.passive_data();
-    session.begin_transfer("RETR b");
-    send_all(&data.server, b"the file");
-    assert_eq!(read_all(&data.client).unwrap(), b"the file");
-    drop(data);
-    session.reply("226 done");
-    session.quits();
+    session.goes_on();
 }

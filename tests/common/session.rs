@@ -163,13 +163,20 @@ impl Session {
     /// The next transfer is as any, and then the session ends as it should.
     #[track_caller]
     pub fn goes_on(mut self) {
+        self.downloads("next");
+        self.quits();
+    }
+
+    /// A passive transfer of that name, which arrives whole.
+    #[track_caller]
+    pub fn downloads(&mut self, name: &str) {
         let data = self.passive_data();
-        self.begin_transfer("RETR next");
-        send_all(&data.server, b"the next file");
-        assert_eq!(read_all(&data.client).unwrap(), b"the next file");
+        self.begin_transfer(&format!("RETR {name}"));
+        let file = format!("the file {name}");
+        send_all(&data.server, file.as_bytes());
+        assert_eq!(read_all(&data.client).unwrap(), file.as_bytes());
         drop(data);
         self.reply("226 done");
-        self.quits();
     }
 
     /// The client says goodbye, and the program ends as it should.

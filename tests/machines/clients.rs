@@ -183,9 +183,9 @@ impl Client {
         let call = match self {
             Client::Curl => curl(errand),
             Client::Lftp => lftp(errand),
-            Client::Tnftp => tnftp(errand),
+            Client::Tnftp => child_of_bsd("tnftp", errand),
             Client::Ncftp => ncftp(errand),
-            Client::Inetutils => inetutils(errand),
+            Client::Inetutils => child_of_bsd("inetutils-ftp", errand),
             Client::Ftplib => ftplib(errand),
             Client::Wget => wget(errand),
         }
@@ -363,18 +363,9 @@ fn bsd_ftp(call: &mut Call, errand: &Errand<'_>) -> Option<()> {
     Some(())
 }
 
-fn tnftp(errand: &Errand<'_>) -> Option<Call> {
-    let mut call = Call::new(&["tnftp", "-n", "-i", "-v", "-d"]);
-    call.arg(match errand.style {
-        Style::Passive => "-p",
-        Style::Active => "-A",
-    });
-    bsd_ftp(&mut call, errand)?;
-    Some(call)
-}
-
-fn inetutils(errand: &Errand<'_>) -> Option<Call> {
-    let mut call = Call::new(&["inetutils-ftp", "-n", "-i", "-v", "-d"]);
+/// How both of them are started.
+fn child_of_bsd(program: &str, errand: &Errand<'_>) -> Option<Call> {
+    let mut call = Call::new(&[program, "-n", "-i", "-v", "-d"]);
     call.arg(match errand.style {
         Style::Passive => "-p",
         Style::Active => "-A",
