@@ -77,7 +77,7 @@ pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Res
     };
     // The next child is made when who has a client does not need the CPU.
     batch::give_way();
-    if parent.accept_until_stopped(&listeners)? == Role::Child {
+    if parent.accept_until_stopped(&listeners)? {
         batch::take_turns();
         let first = parent.made;
         drop(parent); // with its descriptors: its end shall be seen
@@ -107,13 +107,6 @@ struct Parent<'a> {
     log: &'a Log,
 }
 
-/// Who we are after a fork(2).
-#[derive(PartialEq, Eq)]
-enum Role {
-    Parent,
-    Child,
-}
-
 /// Why no child waits for clients.
 enum Want {
     /// Of room: there are as many sessions as there may be.
@@ -123,12 +116,12 @@ enum Want {
 }
 
 impl Parent<'_> {
-    /// Sees to it that a child waits, and turns away whoever comes where none can.
-    fn accept_until_stopped(&mut self, listeners: &[TcpListener]) -> Result<Role, Error> {
+    /// Sees to it that a child waits, and turns away whoever comes where none can. `true` in a new child.
+    fn accept_until_stopped(&mut self, listeners: &[TcpListener]) -> Result<bool, Error> {
         while !self.stop {
             let unserved = match self.provide() {
-                Ok(Role::Child) => return Ok(Role::Child),
-                Ok(Role::Parent) => &[],
+                Ok(Forked::Child) => return Ok(true),
+                Ok(Forked::Parent(_)) => &[],
                 Err(_) => listeners,
             };
             let clients = self.wait(unserved)?;
@@ -137,34 +130,32 @@ impl Parent<'_> {
             }
             // Things may have changed while nobody came.
             match self.provide() {
-                Ok(Role::Child) => return Ok(Role::Child),
-                Ok(Role::Parent) => {}
+                Ok(Forked::Child) => return Ok(true),
+                Ok(Forked::Parent(_)) => {}
                 Err(want) => self.turn_away(&clients, &want)?,
             }
         }
-        Ok(Role::Parent)
+        Ok(false)
     }
 
     /// Makes the child that waits, unless there is one.
-    fn provide(&mut self) -> Result<Role, Want> {
-        if self.waiting.is_some() {
-            return Ok(Role::Parent);
+    fn provide(&mut self) -> Result<Forked, Want> {
+        if let Some(child) = self.waiting {
+            return Ok(Forked::Parent(child));
         }
         if self.children.len() >= self.max_sessions {
             return Err(Want::Room);
         }
-        match fork_quietly().map_err(Want::Process)? {
-            Forked::Child => {
-                self.log.after_fork();
-                Ok(Role::Child)
-            }
+        let forked = fork_quietly().map_err(Want::Process)?;
+        match forked {
+            Forked::Child => self.log.after_fork(),
             Forked::Parent(child) => {
                 self.made += 1;
                 self.children.add(child);
                 self.waiting = Some(child);
-                Ok(Role::Parent)
             }
         }
+        Ok(forked)
     }
 
     /// One from each listener in turn, so that a busy one cannot starve another.
