@@ -28,6 +28,7 @@ pub use data::{
 };
 
 use crate::error::Error;
+use crate::sys::descriptors::standard_input;
 use crate::sys::random;
 
 /// How long a client may take to notice that we have closed, in milliseconds a step and in steps.
@@ -40,8 +41,7 @@ const FAREWELL: (u16, usize) = (500, 4);
 /// [`Error::Usage`]: descriptor 0 is no TCP connection, so nobody started us for a client. [`Error::Peer`]: the client
 /// has gone again.
 pub fn take_stdin() -> Result<TcpStream, Error> {
-    let client = io::stdin()
-        .as_fd()
+    let client = standard_input()
         .try_clone_to_owned()
         .map(TcpStream::from)
         .map_err(Error::os("cannot take descriptor 0"))?;
@@ -59,9 +59,9 @@ pub fn take_stdin() -> Result<TcpStream, Error> {
 
 /// Says something to whoever is at descriptor 0, if that is a connection.
 pub fn tell_stdin(text: &str) {
-    let stdin = io::stdin();
+    let stdin = standard_input();
     if getpeername::<SockaddrStorage>(stdin.as_raw_fd()).is_ok() {
-        let _ = write(&stdin, text.as_bytes()); // gone already: nobody to tell
+        let _ = write(stdin, text.as_bytes()); // gone already: nobody to tell
     }
 }
 

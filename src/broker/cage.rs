@@ -1,5 +1,7 @@
 //! What the broker gives up before it reads its first request: all that the system can take from it.
 
+use std::io;
+
 use nix::sys::resource::Resource;
 use nix::unistd::chdir;
 
@@ -21,7 +23,7 @@ pub(super) fn enter(root: &Root, needs: Needs, log: &Log) -> Result<(), String> 
     let failed = |error| format!("cannot set limits: {error}");
     limit(&[Resource::RLIMIT_CORE]).map_err(failed)?;
     // Whoever started the session may have stood anywhere, and pfctl(8) is run where we stand.
-    chdir("/").map_err(|errno| format!("cannot go to /: {}", errno.desc()))?;
+    chdir("/").map_err(|errno| format!("cannot go to /: {}", io::Error::from(errno)))?;
     root.keep(needs).map_err(|error| error.to_string())?;
     here::enter(log)
 }

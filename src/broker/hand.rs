@@ -59,7 +59,7 @@ impl<'a> Hand<'a> {
         // It ends with its session, by the end of the socket, and not before: there is a grant to take away.
         SigSet::all()
             .thread_block()
-            .map_err(|errno| errno.to_string())?;
+            .map_err(|errno| io::Error::from(errno).to_string())?;
         session
             .set_read_timeout(Some(PATIENCE))
             .map_err(|error| error.to_string())?;

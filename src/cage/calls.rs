@@ -1,5 +1,7 @@
 //! The system calls that a process of ours may make from now on (seccomp(2)); any other ends it.
 
+use std::io;
+
 use nix::sys::prctl::set_no_new_privs;
 
 pub(crate) use super::program::Program;
@@ -86,7 +88,8 @@ pub(crate) const fn permitting(more: &[i64]) -> Program {
 /// # Errors
 /// The kernel does not take it.
 pub(crate) fn allow_only(program: &Program, log: &Log) -> Result<(), String> {
-    set_no_new_privs().map_err(|errno| format!("cannot give up exec: {}", errno.desc()))?;
+    set_no_new_privs()
+        .map_err(|errno| format!("cannot give up exec: {}", io::Error::from(errno)))?;
     if HERE.is_none() {
         log.debug(
             1,

@@ -2,6 +2,7 @@
 //!
 //! Only where the kernel survives the question: elsewhere it is [`super::ipnat`].
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
@@ -56,8 +57,9 @@ fn why(errno: Errno) -> NatError {
         }
         Errno::EAFNOSUPPORT => "this IP-Filter knows no IPv6: redirect IPv4 only".to_owned(),
         Errno::EINVAL | Errno::ENOTTY => format!(
-            "IP-Filter does not understand SIOCGNATL ({errno}): give --ipf-lookup=list, or use an ftp-proxy that was \
-             built for this release"
+            "IP-Filter does not understand SIOCGNATL ({}): give --ipf-lookup=list, or use an ftp-proxy that was \
+             built for this release",
+            io::Error::from(errno)
         ),
         errno => return NatError::System(errno.into()),
     };

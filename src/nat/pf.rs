@@ -1,5 +1,6 @@
 //! pf(4): the state of the redirected connection knows where it was going. `DIOCNATLOOK` on /dev/pf.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
@@ -58,7 +59,8 @@ fn why(errno: Errno) -> NatError {
         // A read-only descriptor is enough for this question, so EACCES means that pf does not know it (pf(4)).
         Errno::EACCES | Errno::ENOTTY | Errno::ENODEV | Errno::EAFNOSUPPORT => {
             NatError::Unavailable(format!(
-                "pf does not understand DIOCNATLOOK ({errno}): use an ftp-proxy that was built for this release"
+                "pf does not understand DIOCNATLOOK ({}): use an ftp-proxy that was built for this release",
+                io::Error::from(errno)
             ))
         }
         errno => NatError::System(errno.into()),

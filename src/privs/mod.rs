@@ -8,6 +8,8 @@
 #[cfg_attr(not(target_os = "linux"), path = "capabilities/none.rs")]
 mod capabilities;
 
+use std::io;
+
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, geteuid, setgid, setuid};
 
@@ -226,5 +228,5 @@ mod ids {
 }
 
 fn failed(what: &str, errno: Errno) -> Error {
-    Error::Config(format!("{what}: {}", errno.desc()))
+    Error::Config(format!("{what}: {}", io::Error::from(errno)))
 }

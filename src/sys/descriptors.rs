@@ -1,4 +1,4 @@
-//! Closing whatever is open, for a process that is to have nothing of its parent's.
+//! Standard input as it is; and closing whatever is open, for a process that is to have nothing of its parent's.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
@@ -33,6 +33,14 @@ mod here;
 
 /// The first number behind standard error.
 const FIRST: RawFd = 3;
+
+/// Descriptor 0. [`io::stdin`] names it too, but allocates 8 KiB to read ahead into, which a session would keep.
+#[must_use]
+pub fn standard_input() -> BorrowedFd<'static> {
+    // SAFETY: std opens /dev/null wherever 0, 1 or 2 are closed when the program begins, and here they are only ever
+    // pointed elsewhere (dup2), never closed.
+    unsafe { BorrowedFd::borrow_raw(libc::STDIN_FILENO) }
+}
 
 /// Closes everything but 0, 1, 2 and `kept`, which is descriptor 3 from now on. Only for a new process that will never
 /// use what its parent had open.

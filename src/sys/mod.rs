@@ -13,7 +13,7 @@ pub mod caught;
 #[cfg_attr(target_os = "linux", path = "conduit/splice.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "conduit/copy.rs")]
 pub mod conduit;
-mod descriptors;
+pub mod descriptors;
 pub mod fork;
 #[cfg(target_vendor = "apple")]
 pub mod groups;

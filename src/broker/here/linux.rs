@@ -31,7 +31,7 @@ pub fn check(_: &RuleOptions) -> Result<(), Lacking> {
             Lack::Table(set) => format!(
                 "nftables has no {set} in table inet ftp_proxy: run nft -f nftables.conf.example"
             ),
-            Lack::Other(errno) => format!("nf_tables cannot be asked: {}", errno.desc()),
+            Lack::Other(errno) => format!("nf_tables cannot be asked: {}", io::Error::from(errno)),
         })
     })
 }

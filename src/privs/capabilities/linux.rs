@@ -1,5 +1,7 @@
 //! Linux: root's rights one by one (capabilities(7)).
 
+use std::io;
+
 use caps::errors::CapsError;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl::set_keepcaps;
@@ -25,8 +27,12 @@ pub(super) fn keep(root: &Root, needs: Needs) -> Result<Root, Error> {
             let _ = caps::drop(None, CapSet::Bounding, *capability);
         }
     }
-    set_keepcaps(true)
-        .map_err(|errno| Error::Config(format!("cannot keep capabilities: {}", errno.desc())))?;
+    set_keepcaps(true).map_err(|errno| {
+        Error::Config(format!(
+            "cannot keep capabilities: {}",
+            io::Error::from(errno)
+        ))
+    })?;
     root.become_user()?;
     let settle = || {
         caps::clear(None, CapSet::Ambient)?;
