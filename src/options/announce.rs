@@ -29,14 +29,13 @@ pub(super) fn announce(
             return Err(BadUsage(format!("--{name}: only with -R or --forward")));
         }
     }
-    let masquerade = |text: &String| {
+    let masquerade = |text: &str| {
         text.parse()
             .map_err(|bad| BadUsage(format!("--masquerade {text}: {bad}")))
     };
     Ok(AnnounceOptions {
         masquerade: given
             .all("masquerade")
-            .iter()
             .map(masquerade)
             .collect::<Result<Vec<Masquerade>, _>>()?,
         offset: offset(given, ports)?,

@@ -1,39 +1,67 @@
-//! getopts behind names and types: what was given, or a complaint that names the option.
+//! What was given, by name and type, or a complaint that names the option.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use lexopt::{Arg, Parser};
+
 use super::BadUsage;
-use super::table::{TABLE, dashed};
+use super::table::{Argument, Opt, TABLE, dashed};
 use crate::endpoint::parse_port;
 
-/// What getopts found, asked for by name and type.
-pub(super) struct Given(getopts::Matches);
+/// The options that were given, with their arguments, in their order. Everything may be repeated: inetd lines are put
+/// together from pieces, and the last word wins.
+#[derive(Default)]
+pub(super) struct Given {
+    options: Vec<(&'static Opt, Option<String>)>,
+    leftover: Option<String>,
+}
 
 impl Given {
     pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Given, BadUsage> {
         let words = args.into_iter().map(utf8).collect::<Result<Vec<_>, _>>()?;
-        Ok(Given(parser().parse(words)?))
+        let mut parser = Parser::from_args(words);
+        let mut given = Given::default();
+        while let Some(arg) = parser.next()? {
+            let opt = match arg {
+                Arg::Short(letter) => named(|opt| opt.short.chars().eq([letter])),
+                Arg::Long(name) => named(|opt| opt.long == name),
+                Arg::Value(word) => {
+                    given.leftover.get_or_insert(utf8(word)?);
+                    continue;
+                }
+            };
+            let opt = opt.ok_or_else(|| arg.unexpected())?;
+            let argument = match opt.takes() {
+                Argument::None => None,
+                Argument::Optional => parser.optional_value(),
+                Argument::Required => Some(parser.value()?),
+            };
+            given.options.push((opt, argument.map(utf8).transpose()?));
+        }
+        Ok(given)
     }
 
     /// The first word that is no option and belongs to none.
-    pub(super) fn leftover(&self) -> Option<&String> {
-        self.0.free.first()
+    pub(super) fn leftover(&self) -> Option<&str> {
+        self.leftover.as_deref()
     }
 
     /// Every argument of `name`, in their order.
-    pub(super) fn all(&self, name: &str) -> Vec<String> {
-        self.0.opt_strs(name)
+    pub(super) fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        let named = move |opt: &Opt| opt.name() == name;
+        let options = self.options.iter();
+        options.filter_map(move |(opt, argument)| argument.as_deref().filter(|_| named(opt)))
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.0.opt_present(name)
+        self.options.iter().any(|(opt, _)| opt.name() == name)
     }
 
-    pub(super) fn last(&self, name: &str) -> Option<String> {
-        self.0.opt_strs(name).pop()
+    pub(super) fn last(&self, name: &str) -> Option<&str> {
+        self.all(name).next_back()
     }
 
     /// The last argument of `name`, or the complaint that begins with the option and its argument.
@@ -46,7 +74,7 @@ impl Given {
         let Some(text) = self.last(name) else {
             return Ok(None);
         };
-        match read(&text) {
+        match read(text) {
             Some(value) => Ok(Some(value)),
             None => Err(BadUsage(format!("{} {text}: {wanted}", dashed(name)))),
         }
@@ -119,21 +147,8 @@ impl Given {
     }
 }
 
-/// Everything may be repeated: inetd lines are put together from pieces, and the last word wins. The texts are left out:
-/// getopts would copy them, for each session that inetd starts, and print none.
-fn parser() -> getopts::Options {
-    let mut parser = getopts::Options::new();
-    for opt in TABLE {
-        parser.opt(
-            opt.short,
-            opt.long,
-            "",
-            "",
-            opt.has_argument(),
-            getopts::Occur::Multi,
-        );
-    }
-    parser
+fn named(name: impl Fn(&Opt) -> bool) -> Option<&'static Opt> {
+    TABLE.iter().find(|opt| name(opt))
 }
 
 fn utf8(word: OsString) -> Result<String, BadUsage> {
@@ -145,19 +160,14 @@ fn utf8(word: OsString) -> Result<String, BadUsage> {
     })
 }
 
-impl From<getopts::Fail> for BadUsage {
-    fn from(fail: getopts::Fail) -> Self {
-        use getopts::Fail::{
-            ArgumentMissing, OptionDuplicated, OptionMissing, UnexpectedArgument,
-            UnrecognizedOption,
-        };
-        let (name, wrong) = match &fail {
-            ArgumentMissing(name) => (name, "needs an argument"),
-            UnexpectedArgument(name) => (name, "takes no argument"),
-            UnrecognizedOption(name) => (name, "is no option, see ftp-proxy --help"),
-            // Every option may be repeated and none is required, so these two cannot come.
-            OptionMissing(name) | OptionDuplicated(name) => (name, "is misplaced"),
-        };
-        BadUsage(format!("{} {wrong}", dashed(name)))
+impl From<lexopt::Error> for BadUsage {
+    fn from(error: lexopt::Error) -> Self {
+        use lexopt::Error::{MissingValue, UnexpectedOption, UnexpectedValue};
+        BadUsage(match error {
+            MissingValue { option } => format!("{} needs an argument", option.unwrap_or_default()),
+            UnexpectedValue { option, .. } => format!("{option} takes no argument"),
+            UnexpectedOption(option) => format!("{option} is no option, see ftp-proxy --help"),
+            other => other.to_string(),
+        })
     }
 }

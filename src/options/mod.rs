@@ -180,14 +180,14 @@ fn ports(given: &Given) -> Result<PortRange, BadUsage> {
 }
 
 fn listen(given: &Given) -> Result<Vec<SocketAddr>, BadUsage> {
-    let address = |text: &String| {
+    let address = |text: &str| {
         text.parse().ok().filter(|at: &SocketAddr| at.port() != 0).ok_or_else(|| {
             BadUsage(format!(
                 "--listen {text}: write an address and a port, as 192.0.2.1:21 or [2001:db8::1]:21"
             ))
         })
     };
-    given.all("listen").iter().map(address).collect()
+    given.all("listen").map(address).collect()
 }
 
 fn log_stderr(given: &Given) -> Result<bool, BadUsage> {

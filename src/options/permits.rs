@@ -22,14 +22,14 @@ pub(super) fn permit(given: &Given) -> Result<Permit, BadUsage> {
 fn foreign(given: &Given) -> Result<ForeignAddresses, BadUsage> {
     let mut foreign = ForeignAddresses::default();
     for text in given.all("foreign-address") {
-        foreign = foreign.with(&text).ok_or_else(|| {
+        foreign = foreign.with(text).ok_or_else(|| {
             BadUsage(format!(
                 "--foreign-address {text}: write refuse, ignore or allow, for one side as active=refuse or passive=allow"
             ))
         })?;
     }
     // The broker knows this session's client and server, and grants nobody else anything.
-    if foreign.allows() && given.last("data-path").as_deref() == Some("kernel") {
+    if foreign.allows() && given.last("data-path") == Some("kernel") {
         return Err(BadUsage(
             "--foreign-address: with --data-path kernel nothing can be allowed".to_owned(),
         ));

@@ -1,7 +1,5 @@
 //! Every option there is: what the parser, `--help` and the check against the manual have in common.
 
-use getopts::HasArg;
-
 /// One option, as parser, `--help` and manual page know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Opt {
@@ -13,6 +11,15 @@ pub struct Opt {
     pub argument: &'static str,
     /// What it does, in a few words.
     pub help: &'static str,
+}
+
+/// Whether an option has an argument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Argument {
+    None,
+    /// As the user likes, and then in the same word.
+    Optional,
+    Required,
 }
 
 /// Every option, sorted as the manual sorts them: letters without regard to case, then long names.
@@ -184,20 +191,19 @@ impl Opt {
         }
     }
 
-    /// Whether there is an argument: always, never, or as the user likes.
-    pub(super) fn has_argument(&self) -> HasArg {
+    pub(super) fn takes(&self) -> Argument {
         match self.argument {
-            "" => HasArg::No,
-            optional if optional.starts_with('[') => HasArg::Maybe,
-            _ => HasArg::Yes,
+            "" => Argument::None,
+            optional if optional.starts_with('[') => Argument::Optional,
+            _ => Argument::Required,
         }
     }
 
     /// As it is written on a command line, with the name of its argument.
     fn synopsis(&self) -> String {
-        let space = match self.has_argument() {
-            HasArg::Yes => " ",
-            HasArg::No | HasArg::Maybe => "",
+        let space = match self.takes() {
+            Argument::Required => " ",
+            Argument::None | Argument::Optional => "",
         };
         dashed(self.name()) + space + self.argument
     }
