@@ -52,14 +52,14 @@ struct Proxy {
 
 impl Proxy {
     /// Runs `command`, which is the proxy or becomes it, with a server behind and `arguments`.
-    fn start(mut command: Command, arguments: &[&str]) -> Proxy {
+    fn start(command: Command, arguments: &[&str]) -> Proxy {
+        Self::before(server(), command, arguments)
+    }
+
+    /// The same before this server.
+    fn before(server: SocketAddr, mut command: Command, arguments: &[&str]) -> Proxy {
         let address = free_address("127.0.0.1");
-        command.args([
-            "-R",
-            &server().to_string(),
-            "--listen",
-            &address.to_string(),
-        ]);
+        command.args(["-R", &server.to_string(), "--listen", &address.to_string()]);
         let process = command
             .args(arguments)
             .stdin(Stdio::null())
@@ -340,6 +340,21 @@ fn who_makes_children_gives_way_to_sessions_and_they_to_nobody() {
     let session = proxy.sessions()[0];
     until("a child is no parent", || policy(proxy.waiting()) == "0");
     assert_eq!(policy(session), "0");
+}
+
+#[test]
+fn a_server_that_is_slow_to_greet_keeps_no_other_client_waiting() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::before(server.local_addr().unwrap(), Command::new(PROXY), &[]);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    let servers: Vec<_> = (0..3).map(|_| server.accept().unwrap().0).collect();
+    proxy.waiting(); // for one who may come, though nobody has been greeted
+    for mut server in &servers {
+        server.write_all(b"220 ready\r\n").unwrap();
+    }
+    for mut client in clients {
+        assert_eq!(client.line(), "220 ready\r\n");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The embedded super-server: listeners in, one forked child for each client.
 //!
-//! The child is there before its client: one waits at the listeners, and when it has taken a client the next one is made. So
-//! no client waits for fork(2), and accept(2) hands it straight to who serves it. The parent holds no session's state, only
+//! The child is there before its client: one waits at the listeners, and when it has greeted a client the next one is made.
+//! So no client waits for fork(2), and accept(2) hands it straight to who serves it. The parent holds no session's state, only
 //! the ids of its children; it takes clients itself only to tell them that nobody can serve them. Whatever is wrong with one
 //! client or for a moment with the machine, it goes on.
 
@@ -14,12 +14,13 @@ mod waiting;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{MsgFlags, recv};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -36,10 +37,15 @@ pub use sockets::{Passed, bind, passed};
 const FAREWELL_TURNS: u32 = 50;
 const FAREWELL_TURN: u16 = 100;
 
+/// How long the parent does nothing for the sake of a session that has yet to greet its client, in milliseconds. A client that
+/// comes meanwhile does not wait so long.
+const BEGINNING: u16 = 100;
+
 /// Why [`serve`] returned.
 pub enum Served {
-    /// We are a child and have this client: serve it, then return an exit code.
-    Client(OwnedFd, Signals),
+    /// We are a child and have this client: serve it, then return an exit code. The last is to be closed when the client has
+    /// its greeting: until then our parent leaves us the CPU.
+    Client(OwnedFd, Signals, OwnedFd),
     /// We are the parent, told to stop; or a child whom no client needed.
     Ended,
 }
@@ -59,15 +65,12 @@ pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Res
         log.info(format_args!("listening on {address}"));
     }
     let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
-    let (taken, taking) = UnixStream::pair().map_err(Error::os("cannot make a socket"))?;
-    taken
-        .set_nonblocking(true)
-        .map_err(Error::os("cannot make a socket"))?;
     let mut parent = Parent {
         signals,
-        taken: Some(taken),
         children: Children::default(),
         waiting: None,
+        word: None,
+        beginning: false,
         made: 0,
         max_sessions,
         stop: false,
@@ -77,11 +80,10 @@ pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Res
     };
     // The next child is made when who has a client does not need the CPU.
     batch::give_way();
-    if parent.accept_until_stopped(&listeners)? {
-        batch::take_turns();
+    if let Some(ours) = parent.accept_until_stopped(&listeners)? {
         let first = parent.made;
         drop(parent); // with its descriptors: its end shall be seen
-        return waiting::wait_for_client(&listeners, first, &taking, log);
+        return waiting::wait_for_client(&listeners, first, ours, log);
     }
     // From here on the port is free for a successor.
     drop(listeners);
@@ -91,11 +93,14 @@ pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Res
 
 struct Parent<'a> {
     signals: Signals,
-    /// A byte comes from each child that has taken a client. When we close it, the one that waits ends.
-    taken: Option<UnixStream>,
     children: Children,
     /// The one of them that has no client yet.
     waiting: Option<Pid>,
+    /// From there comes a byte when it has taken a client, and the end when it has greeted it. When we close it, it ends if it
+    /// still waits.
+    word: Option<UnixStream>,
+    /// The byte has come and the end has not.
+    beginning: bool,
     /// Children made so far.
     made: usize,
     max_sessions: usize,
@@ -116,12 +121,16 @@ enum Want {
 }
 
 impl Parent<'_> {
-    /// Sees to it that a child waits, and turns away whoever comes where none can. `true` in a new child.
-    fn accept_until_stopped(&mut self, listeners: &[TcpListener]) -> Result<bool, Error> {
+    /// Sees to it that a child waits, and turns away whoever comes where none can. In a new child its way to its parent.
+    fn accept_until_stopped(
+        &mut self,
+        listeners: &[TcpListener],
+    ) -> Result<Option<UnixStream>, Error> {
         while !self.stop {
+            self.let_begin(listeners)?;
             let unserved = match self.provide() {
-                Ok(Forked::Child) => return Ok(true),
-                Ok(Forked::Parent(_)) => &[],
+                Ok(Some(ours)) => return Ok(Some(ours)),
+                Ok(None) => &[],
                 Err(_) => listeners,
             };
             let clients = self.wait(unserved)?;
@@ -130,32 +139,49 @@ impl Parent<'_> {
             }
             // Things may have changed while nobody came.
             match self.provide() {
-                Ok(Forked::Child) => return Ok(true),
-                Ok(Forked::Parent(_)) => {}
+                Ok(Some(ours)) => return Ok(Some(ours)),
+                Ok(None) => {}
                 Err(want) => self.turn_away(&clients, &want)?,
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
-    /// Makes the child that waits, unless there is one.
-    fn provide(&mut self) -> Result<Forked, Want> {
-        if let Some(child) = self.waiting {
-            return Ok(Forked::Parent(child));
+    /// A session that begins needs the CPU more than one that is to come or has ended: nothing is done until it has greeted its
+    /// client, or another client is there, or a moment has passed.
+    fn let_begin(&mut self, listeners: &[TcpListener]) -> Result<(), Error> {
+        if std::mem::take(&mut self.beginning) {
+            signals::hold().map_err(Error::os("cannot hold signals"))?;
+            let over = ready([self.word()], listeners, BEGINNING.into());
+            signals::release().map_err(Error::os("cannot hold signals"))?;
+            self.word = None;
+            over?;
+        }
+        Ok(())
+    }
+
+    /// Makes the child that waits, unless there is one. In the new child its way to its parent.
+    fn provide(&mut self) -> Result<Option<UnixStream>, Want> {
+        if self.waiting.is_some() {
+            return Ok(None);
         }
         if self.children.len() >= self.max_sessions {
             return Err(Want::Room);
         }
-        let forked = fork_quietly().map_err(Want::Process)?;
-        match forked {
-            Forked::Child => self.log.after_fork(),
+        let (word, ours) = UnixStream::pair().map_err(Want::Process)?;
+        match fork_quietly().map_err(Want::Process)? {
+            Forked::Child => {
+                self.log.after_fork();
+                Ok(Some(ours))
+            }
             Forked::Parent(child) => {
                 self.made += 1;
                 self.children.add(child);
                 self.waiting = Some(child);
+                self.word = Some(word);
+                Ok(None)
             }
         }
-        Ok(forked)
     }
 
     /// One from each listener in turn, so that a busy one cannot starve another.
@@ -182,9 +208,8 @@ impl Parent<'_> {
 
     /// Sleeps until something comes, and sees to signals and children; the listeners that have a client.
     fn wait<'l>(&mut self, listeners: &'l [TcpListener]) -> Result<Vec<&'l TcpListener>, Error> {
-        let signals = self.signals.fd();
-        let taken = self.taken.as_ref().map_or(signals, AsFd::as_fd);
-        let ([signal, word], clients) = ready([signals, taken], listeners, PollTimeout::NONE)?;
+        let own = [self.signals.fd(), self.word()];
+        let ([signal, word], clients) = ready(own, listeners, PollTimeout::NONE)?;
         if word {
             self.hear();
         }
@@ -194,16 +219,28 @@ impl Parent<'_> {
         Ok(clients)
     }
 
+    /// Where the child that waits is heard, if one does.
+    fn word(&self) -> BorrowedFd<'_> {
+        self.word.as_ref().map_or(self.signals.fd(), AsFd::as_fd)
+    }
+
     /// Sleeps until a signal comes; `false` if none did in time.
     fn sleep(&self, timeout: PollTimeout) -> Result<bool, Error> {
         Ok(ready([self.signals.fd()], &[], timeout)?.0[0])
     }
 
-    /// The child that waited says that it has a client.
+    /// What the child that waits has to say: that it has a client, or, having ended, nothing any more.
     fn hear(&mut self) {
-        let taken = self.taken.as_mut();
-        if taken.is_some_and(|taken| matches!(taken.read(&mut [0; 8]), Ok(1..))) {
-            self.waiting = None;
+        let Some(word) = &self.word else {
+            return;
+        };
+        match recv(word.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT) {
+            Ok(1..) => {
+                self.waiting = None;
+                self.beginning = true;
+            }
+            Err(Errno::EAGAIN) => {}
+            Ok(_) | Err(_) => self.word = None,
         }
     }
 
@@ -246,7 +283,9 @@ impl Parent<'_> {
             if !self.children.remove(ended) {
                 continue;
             }
-            self.hear(); // it may have had a client, and be done with it
+            if self.waiting == Some(ended) {
+                self.hear(); // it may have had a client, and be done with it
+            }
             if let Some(signal) = signal {
                 self.log
                     .error(format_args!("session [{ended}] was ended by {signal}"));
@@ -264,7 +303,7 @@ impl Parent<'_> {
     /// After SIGHUP as long as it takes, after SIGTERM a few seconds.
     fn wait_for_sessions(&mut self) -> Result<(), Error> {
         self.hear();
-        self.taken = None; // whoever waits still ends
+        self.word = None; // whoever waits still ends
         while self.children.len() > 0 {
             let timeout = self
                 .farewell

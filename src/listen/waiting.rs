@@ -12,6 +12,7 @@ use super::{Served, ready};
 use crate::error::Error;
 use crate::log::Log;
 use crate::signals::Signals;
+use crate::sys::batch;
 
 /// Waits at all of these for the first that comes; with several, at `first` first, so that a busy one starves no other. Ends
 /// without one when it is told to, or when its parent takes no more clients or has ended itself.
@@ -21,13 +22,15 @@ use crate::signals::Signals;
 pub(super) fn wait_for_client(
     listeners: &[TcpListener],
     first: usize,
-    mut parent: &UnixStream,
+    mut parent: UnixStream,
     log: &Log,
 ) -> Result<Served, Error> {
     let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
     let mut acceptor = Acceptor::new(log);
     let (before, after) = listeners.split_at(first % listeners.len());
     let at = after.iter().chain(before);
+    // A client will be here who waits for us.
+    batch::take_turns();
     loop {
         let own = [signals.fd(), parent.as_fd()];
         let ([signal, left], clients) = ready(own, at.clone(), PollTimeout::NONE)?;
@@ -38,7 +41,7 @@ pub(super) fn wait_for_client(
         for listener in clients {
             if let Some((client, _)) = acceptor.accept(listener) {
                 let _ = parent.write(b"!"); // gone already: then it makes no other
-                return Ok(Served::Client(client.into(), signals));
+                return Ok(Served::Client(client.into(), signals, parent.into()));
             }
         }
         if acceptor.is_resting() {

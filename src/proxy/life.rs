@@ -1,7 +1,7 @@
 //! The life of a session.
 
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::refusal::{
     Refusal, fault, gone, no_destination, refused, resolve, server_gone, turn_away, unreachable,
@@ -61,15 +61,16 @@ struct Admitted {
 }
 
 impl Proxy<'_> {
-    /// The life of a session.
+    /// The life of a session, whose beginning is over when `beginning` is closed.
     pub(super) fn serve(
         &self,
         client: TcpStream,
         signals: &Signals,
         standing: Standing,
+        beginning: Option<OwnedFd>,
     ) -> Result<(), Error> {
         match self.set_up(&client, standing) {
-            Ok(admitted) => self.carry(client, admitted, signals),
+            Ok(admitted) => self.carry(client, admitted, signals, beginning),
             Err(refusal) => Err(turn_away(&client, refusal)),
         }
     }
@@ -218,7 +219,13 @@ impl Proxy<'_> {
         })
     }
 
-    fn carry(&self, client: TcpStream, admitted: Admitted, signals: &Signals) -> Result<(), Error> {
+    fn carry(
+        &self,
+        client: TcpStream,
+        admitted: Admitted,
+        signals: &Signals,
+        beginning: Option<OwnedFd>,
+    ) -> Result<(), Error> {
         let Admitted {
             ends,
             destined,
@@ -258,6 +265,7 @@ impl Proxy<'_> {
             server,
             data,
             dial: &mut |name, data| self.dial_named(&destined, resolver.as_ref(), name, data),
+            beginning,
             limits: Limits {
                 queue: bounds.queue,
                 idle: self.options.timeout,

@@ -28,7 +28,7 @@ use crate::wrappers::Wrappers;
 /// Why the process ends; the client, if there is one, has been told.
 pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
     let (proxy, root) = Proxy::begin(options, log).map_err(|error| unserved(options, error))?;
-    let (client, signals, standing) = match listen::passed()? {
+    let (client, begun, standing) = match listen::passed()? {
         Passed::Connection(client) => (client, None, Standing::Root(root)),
         Passed::None if options.listen.is_empty() => {
             let client = net::take_stdin().map_err(turn_away_stdin)?;
@@ -54,16 +54,23 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             };
             match listen::serve(listeners, options.max_sessions, log)? {
                 Served::Ended => return Ok(()),
-                Served::Client(client, signals) => (client.into(), Some(signals), standing),
+                Served::Client(client, signals, beginning) => {
+                    (client.into(), Some((signals, beginning)), standing)
+                }
             }
         }
     };
-    let signals = match signals {
-        Some(signals) => signals,
-        None => Signals::catch()
-            .map_err(|error| turn_away(&client, fault(Error::os("cannot catch signals")(error))))?,
+    let (signals, beginning) = match begun {
+        Some((signals, beginning)) => (signals, Some(beginning)),
+        None => {
+            let signals = Signals::catch().map_err(Error::os("cannot catch signals"));
+            (
+                signals.map_err(|error| turn_away(&client, fault(error)))?,
+                None,
+            )
+        }
     };
-    proxy.serve(client, &signals, standing)
+    proxy.serve(client, &signals, standing, beginning)
 }
 
 /// What every session of this process has in common.

@@ -22,6 +22,8 @@ const PIECE_MAX: usize = 4096;
 pub struct Control {
     stream: TcpStream,
     out: VecDeque<Piece>,
+    /// The peer has taken something.
+    told: bool,
     /// The peer would not take everything when it was last tried.
     stuck: bool,
     /// More has waited than may.
@@ -49,6 +51,7 @@ impl Control {
         Ok(Control {
             stream,
             out: VecDeque::new(),
+            told: false,
             stuck: false,
             full: false,
             finishing: false,
@@ -94,6 +97,11 @@ impl Control {
     /// `true`, once, when `most` bytes wait.
     pub(super) fn fills(&mut self, most: usize) -> bool {
         !self.full && self.queued() >= most && !std::mem::replace(&mut self.full, true)
+    }
+
+    /// Whether this peer has been told anything.
+    pub(super) fn is_told(&self) -> bool {
+        self.told
     }
 
     pub(super) fn is_written(&self) -> bool {
@@ -143,6 +151,7 @@ impl Control {
                 }
             }
             taken = true;
+            self.told = true;
         }
         if std::mem::take(&mut self.finishing) {
             let _ = self.stream.shutdown(Shutdown::Write); // gone already: it need not be told

@@ -7,6 +7,7 @@ mod control;
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
@@ -46,6 +47,8 @@ pub struct Relay<'a> {
     pub data: Box<dyn DataPath + 'a>,
     /// Dials the server that the client names.
     pub dial: &'a mut dyn FnMut(&HostPort, &mut (dyn DataPath + 'a)) -> Dialled,
+    /// Closed when the client has been greeted.
+    pub beginning: Option<OwnedFd>,
     /// What it may take.
     pub limits: Limits,
     /// The way to be told to stop.
@@ -86,6 +89,9 @@ impl Relay<'_> {
             }
             if end.is_some_and(|end| self.is_done(end, &clocks)) {
                 break;
+            }
+            if self.client.is_told() {
+                self.beginning = None;
             }
             let ready = match self.wait(end.is_some(), &clocks) {
                 Ok(ready) => ready,
