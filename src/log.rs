@@ -112,6 +112,14 @@ impl Log {
         }
     }
 
+    /// Whether lines are taken, and will be when a syslogd has been started anew, by means that a process has in its cage.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.syslog.as_ref().is_none_or(|syslog| {
+            let syslogd = &syslog.borrow().syslogd;
+            syslogd.as_ref().is_some_and(Syslogd::can_be_found_again)
+        })
+    }
+
     /// From now on lines go by the socket that there is or nowhere: in a cage the attempt to make another may end the
     /// process.
     pub(crate) fn seek_no_more(&self) {

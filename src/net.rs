@@ -180,6 +180,20 @@ pub fn address_toward(peer: SocketAddr) -> io::Result<SocketAddr> {
     Ok(with_port(socket.local_addr()?, 0))
 }
 
+/// Where the addresses of this machine are asked for. On Linux a process in its cage can still ask, but no longer open it.
+#[derive(Debug)]
+pub struct Interfaces(addresses::Interfaces);
+
+impl Interfaces {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The system is out of descriptors, or has no rtnetlink(7).
+    pub fn open() -> io::Result<Self> {
+        addresses::Interfaces::open().map(Interfaces)
+    }
+}
+
 /// The addresses of this machine.
 #[derive(Clone, Debug)]
 pub struct LocalAddresses(Vec<IpAddr>);
@@ -190,7 +204,15 @@ impl LocalAddresses {
     /// # Errors
     /// The system does not tell: without them there is no guard against loops, so the session must end.
     pub fn read() -> io::Result<Self> {
-        let all = addresses::read()?.into_iter().map(|ip| match ip {
+        Self::of(&Interfaces::open()?)
+    }
+
+    /// As they are now.
+    ///
+    /// # Errors
+    /// As [`LocalAddresses::read`].
+    pub fn of(interfaces: &Interfaces) -> io::Result<Self> {
+        let all = interfaces.0.addresses()?.into_iter().map(|ip| match ip {
             IpAddr::V4(_) => ip,
             IpAddr::V6(ip) => without_scope(ip).into(),
         });

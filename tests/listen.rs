@@ -358,6 +358,19 @@ fn a_server_that_is_slow_to_greet_keeps_no_other_client_waiting() {
 }
 
 #[test]
+fn a_syslogd_that_was_started_anew_hears_of_the_client_of_who_waited() {
+    let Some(mut syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let proxy = Proxy::start(syslog.command(PROXY), &[]);
+    let waiting = proxy.waiting();
+    syslog.stop();
+    syslog.restart();
+    assert_eq!(proxy.client().line(), "220 ready\r\n");
+    syslog.expect(&format!("ftp-proxy[{waiting}]: "));
+}
+
+#[test]
 fn a_child_that_dies_before_it_has_a_client_costs_none() {
     let Some(syslog) = FakeSyslog::start() else {
         return;

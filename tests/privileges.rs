@@ -4,6 +4,8 @@
 
 #[path = "common/free.rs"]
 mod free;
+#[path = "common/sessions.rs"]
+mod sessions;
 #[path = "common/syslog.rs"]
 mod syslog;
 
@@ -16,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use free::free_address;
+use sessions::waiting_of;
 use syslog::FakeSyslog;
 
 const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
@@ -204,6 +207,33 @@ fn a_session_is_in_its_cage_before_its_client_hears_a_word() {
     assert_eq!(limit(pid, "Max open files"), "64");
     let root = root_folder(pid);
     assert!(root.ends_with(" (deleted)"), "{root}");
+}
+
+#[test]
+fn with_listen_the_cage_is_closed_before_there_is_a_client_unless_something_outside_is_needed_later()
+ {
+    if !root() {
+        return;
+    }
+    let Some(mut syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let is_waiting_with = |syslog: &FakeSyslog, options: &[&str], filter: &str| {
+        let (process, _) = start(syslog.command(PROXY), options);
+        until(&format!("{options:?}: Seccomp is {filter}"), || {
+            let waiting = waiting_of(process.0.id());
+            waiting
+                .map(|pid| pid.as_raw().unsigned_abs())
+                .is_some_and(|pid| {
+                    status(pid, "State").starts_with('S') && status(pid, "Seccomp") == filter
+                })
+        });
+    };
+    is_waiting_with(&syslog, &[], "2");
+    is_waiting_with(&syslog, &["-r"], "0");
+    // Should it be started anew, no other way to it can be made in the cage.
+    let _stream = syslog.becomes_a_stream(8);
+    is_waiting_with(&syslog, &[], "0");
 }
 
 #[test]

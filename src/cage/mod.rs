@@ -1,4 +1,5 @@
-//! The cage of a session: what it gives up once everything is set up, before it reads a byte of a stranger's.
+//! The cage of a session: what it gives up once everything is set up, before it reads a byte of a stranger's; where it can,
+//! before it has a client.
 //!
 //! From then on it can talk to client and server, to its broker and its resolver, and to the syslogd that it knows; a
 //! file, a program or another process is out of its reach (docs/trust.md).
@@ -55,6 +56,9 @@ const DESCRIPTORS: libc::rlim_t = 64;
 
 /// Where systems that have a file system in memory for root's own use keep it (hier(7), file-hierarchy(7)).
 const MEMORY: &str = "/run";
+
+/// Whether it can be closed while a client is still waited for: who only relays can take one and learn its destination there.
+pub const BEFORE_A_CLIENT: bool = here::BEFORE_A_CLIENT;
 
 /// Closes the cage.
 ///

@@ -52,11 +52,17 @@ pub enum Served {
 
 /// Accepts clients until told to stop: returns once in the parent, and once in each child.
 ///
-/// SIGTERM and SIGINT end the sessions too, SIGHUP waits for them. Above `max_sessions` a client is told 421.
+/// SIGTERM and SIGINT end the sessions too, SIGHUP waits for them. Above `max_sessions` a client is told 421. What each child
+/// can do before it has a client is `prepare`.
 ///
 /// # Errors
 /// [`Error::Os`]: the process cannot serve at all.
-pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Result<Served, Error> {
+pub fn serve(
+    listeners: Vec<TcpListener>,
+    max_sessions: usize,
+    prepare: impl FnOnce(),
+    log: &Log,
+) -> Result<Served, Error> {
     for listener in &listeners {
         listener
             .set_nonblocking(true)
@@ -83,7 +89,7 @@ pub fn serve(listeners: Vec<TcpListener>, max_sessions: usize, log: &Log) -> Res
     if let Some(ours) = parent.accept_until_stopped(&listeners)? {
         let first = parent.made;
         drop(parent); // with its descriptors: its end shall be seen
-        return waiting::wait_for_client(&listeners, first, ours, log);
+        return waiting::wait_for_client(&listeners, first, ours, prepare, log);
     }
     // From here on the port is free for a successor.
     drop(listeners);

@@ -14,8 +14,9 @@ use crate::log::Log;
 use crate::signals::Signals;
 use crate::sys::batch;
 
-/// Waits at all of these for the first that comes; with several, at `first` first, so that a busy one starves no other. Ends
-/// without one when it is told to, or when its parent takes no more clients or has ended itself.
+/// Waits at all of these for the first that comes; with several, at `first` first, so that a busy one starves no other. What
+/// can be done beforehand is done by `prepare`. Ends without one when it is told to, or when its parent takes no more clients
+/// or has ended itself.
 ///
 /// # Errors
 /// [`Error::Os`]: the process cannot serve.
@@ -23,14 +24,16 @@ pub(super) fn wait_for_client(
     listeners: &[TcpListener],
     first: usize,
     mut parent: UnixStream,
+    prepare: impl FnOnce(),
     log: &Log,
 ) -> Result<Served, Error> {
     let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
+    // A client will wait for us; and in a cage it is too late.
+    batch::take_turns();
+    prepare();
     let mut acceptor = Acceptor::new(log);
     let (before, after) = listeners.split_at(first % listeners.len());
     let at = after.iter().chain(before);
-    // A client will be here who waits for us.
-    batch::take_turns();
     loop {
         let own = [signals.fd(), parent.as_fd()];
         let ([signal, left], clients) = ready(own, at.clone(), PollTimeout::NONE)?;

@@ -37,7 +37,9 @@ pub struct Root {
 
 /// Whoever we are from now on, for good.
 #[derive(Debug)]
-pub struct Dropped(());
+pub struct Dropped {
+    root: bool,
+}
 
 impl Root {
     /// Looks up `-u` and `-g` while the name service is sure to be there. Without `-u` the user is [`USER`], without
@@ -84,7 +86,8 @@ impl Root {
             // What root leaves behind by becoming another, whoever starts us with less has to be asked for.
             None => capabilities::give_up()?,
         }
-        Ok(Dropped(()))
+        let root = geteuid().is_root();
+        Ok(Dropped { root })
     }
 
     /// Whether this is root still, with somebody else to become.
@@ -128,7 +131,7 @@ impl Dropped {
     /// Whether we are root still (`-u root`), so that data connections may leave from port 20 (RFC 959 §3.2).
     #[must_use]
     pub fn is_root(&self) -> bool {
-        geteuid().is_root()
+        self.root
     }
 }
 

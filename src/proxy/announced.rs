@@ -29,6 +29,12 @@ impl Proxy<'_> {
         }
     }
 
+    /// Whether a name is to be looked up for some client.
+    pub(super) fn masks_by_name(&self) -> bool {
+        let masks = &self.options.announce.masquerade;
+        masks.iter().any(|mask| matches!(mask.told, Host::Name(_)))
+    }
+
     fn looked_up(&self, name: &str, root: Option<&Root>) -> Told {
         // By a process of its own: getaddrinfo(3) cannot be told how long it may take.
         let found = match Resolver::start(root, PATIENCE, self.log) {

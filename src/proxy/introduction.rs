@@ -7,7 +7,6 @@ use super::refusal::{Refusal, SILENCE};
 use crate::announce::Told;
 use crate::balancer;
 use crate::datapath::Legs;
-use crate::endpoint::Host;
 use crate::error::Error;
 use crate::nat::Redirected;
 use crate::net::{self, LocalAddresses};
@@ -70,9 +69,7 @@ impl Proxy<'_> {
 
     /// A name of `--masquerade` is looked up when the header has said for whom.
     pub(super) fn masks_after_header(&self) -> bool {
-        let masks = &self.options.announce.masquerade;
-        let named = masks.iter().any(|mask| matches!(mask.told, Host::Name(_)));
-        named && self.options.balancers.accept.is_some()
+        self.masks_by_name() && self.options.balancers.accept.is_some()
     }
 }
 

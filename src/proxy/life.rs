@@ -15,12 +15,15 @@ use crate::destination::Guard;
 use crate::error::Error;
 use crate::ftp::{Session, Terms};
 use crate::nat::Redirected;
-use crate::net::{self, LocalAddresses, SourcePort, with_port};
+use crate::net::{self, Interfaces, LocalAddresses, SourcePort, with_port};
 use crate::options::{self, Destination};
 use crate::privs::{Dropped, Root};
 use crate::relay::{Control, Limits, Relay, Summary};
 use crate::resolver::{self, Resolver};
 use crate::signals::Signals;
+
+/// Listeners that leave descriptors enough to who waits at them in its cage.
+const FEW_LISTENERS: usize = 16;
 
 /// Where a session goes.
 pub(super) struct Destined {
@@ -75,6 +78,27 @@ impl Proxy<'_> {
         }
     }
 
+    /// What can be done before there is a client. Where the cage does not close, the client shall hear of it: then it is tried
+    /// again when there is one.
+    pub(super) fn prepare(&self, standing: &mut Standing, listeners: usize) {
+        let Standing::Dropped(_, caged) = standing else {
+            return;
+        };
+        // Who looks up names or opens a file later is not ready, nor whose log might not be found again from within.
+        let ready = self.options.cage
+            && cage::BEFORE_A_CLIENT
+            && !self.reads_files()
+            && !self.masks_by_name()
+            && !matches!(self.options.destination, Destination::Forward { .. })
+            && listeners <= FEW_LISTENERS
+            && self.log.is_lasting();
+        if !ready {
+            return;
+        }
+        let interfaces = Interfaces::open().ok();
+        *caged = interfaces.filter(|_| self.close_cage().is_ok());
+    }
+
     /// Everything before a byte of the client's is read: whence, whither, as whom, may it.
     fn set_up(&self, client: &TcpStream, standing: Standing) -> Result<Admitted, Refusal> {
         let ends = net::ends(client).map_err(|e| Refusal("Connection lost.", gone(&e)))?;
@@ -82,11 +106,17 @@ impl Proxy<'_> {
             client: ends.0,
             proxy: ends.1,
         };
-        let mut destined = self.destination(client, ends)?;
+        let local = match &standing {
+            Standing::Dropped(_, Some(interfaces)) => LocalAddresses::of(interfaces),
+            _ => LocalAddresses::read(),
+        };
+        let local = local.map_err(|e| fault(Error::os("cannot list interfaces")(e)))?;
+        let mut destined = self.destination(client, ends, local)?;
         let root = match &standing {
             Standing::Root(root) => Some(root),
-            Standing::Dropped(_) => None,
+            Standing::Dropped(..) => None,
         };
+        let caged = matches!(standing, Standing::Dropped(_, Some(_)));
         let mut legs = self.legs(&destined, &ends, root)?;
         let (broker, resolver, dropped) = match standing {
             Standing::Root(root) => {
@@ -95,12 +125,12 @@ impl Proxy<'_> {
                 self.leave_files(&root);
                 (broker, resolver, root.drop(self.log).map_err(fault)?)
             }
-            Standing::Dropped(dropped) => (None, self.resolver(None)?, dropped),
+            Standing::Dropped(dropped, _) => (None, self.resolver(None)?, dropped),
         };
         if dropped.is_root() {
             legs.source_port = SourcePort::FtpData;
         }
-        if !self.reads_files() {
+        if !self.reads_files() && !caged {
             self.close_cage()?;
         }
         let introduced = self.introduction(client, &ends, &destined.guard.local)?;
@@ -186,9 +216,12 @@ impl Proxy<'_> {
             .map_err(|error| fault(Error::os("cannot start the broker")(error)))
     }
 
-    fn destination(&self, client: &TcpStream, ends: Redirected) -> Result<Destined, Refusal> {
-        let local =
-            LocalAddresses::read().map_err(|e| fault(Error::os("cannot list interfaces")(e)))?;
+    fn destination(
+        &self,
+        client: &TcpStream,
+        ends: Redirected,
+        local: LocalAddresses,
+    ) -> Result<Destined, Refusal> {
         let guard = |client_chose| Guard {
             local,
             proxy: ends.proxy,

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::listen::{self, Passed, Served};
 use crate::log::Log;
 use crate::nat::{self, Engine};
-use crate::net;
+use crate::net::{self, Interfaces};
 use crate::options::{Destination, Options};
 use crate::permit::{Foreign, ForeignAddresses};
 use crate::privs::{Dropped, Root};
@@ -45,14 +45,16 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             // Whatever needs root for each session anew keeps it until then; nothing else does.
             let named =
                 matches!(&options.destination, Destination::Reverse(server) if server.is_name());
-            let standing = if named || proxy.engine.as_ref().is_some_and(|e| e.needs_root()) {
+            let mut standing = if named || proxy.engine.as_ref().is_some_and(|e| e.needs_root()) {
                 Standing::Root(root)
             } else if let Some(needs) = proxy.choice.needs {
                 Standing::Root(root.keep(needs)?)
             } else {
-                Standing::Dropped(root.drop(log)?)
+                Standing::Dropped(root.drop(log)?, None)
             };
-            match listen::serve(listeners, options.max_sessions, log)? {
+            let count = listeners.len();
+            let prepare = || proxy.prepare(&mut standing, count);
+            match listen::serve(listeners, options.max_sessions, prepare, log)? {
                 Served::Ended => return Ok(()),
                 Served::Client(client, signals, beginning) => {
                     (client.into(), Some((signals, beginning)), standing)
@@ -113,7 +115,8 @@ impl<'a> Proxy<'a> {
 /// Root for now, or not any more.
 enum Standing {
     Root(Root),
-    Dropped(Dropped),
+    /// With the way to ask for our addresses, it is in its cage already.
+    Dropped(Dropped, Option<Interfaces>),
 }
 
 /// Once a process: what its sessions have, and what the operator could do for them.

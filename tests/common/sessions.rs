@@ -1,5 +1,7 @@
 //! The children of a program that listens by itself: sessions, and the one that waits for a client.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
@@ -40,7 +42,6 @@ pub fn sessions_of(parent: u32) -> Vec<Pid> {
 
 /// The one that waits for a client, if one does at this moment.
 #[must_use]
-#[allow(dead_code, reason = "not every test looks for it")]
 pub fn waiting_of(parent: u32) -> Option<Pid> {
     let mut children = children_of(parent).into_iter();
     children.find(|child| waits(parent, *child))

@@ -16,18 +16,27 @@ const TRIES: usize = 4;
 /// linux/netlink.h: NLM_F_DUMP_INTR.
 const INTERRUPTED: u16 = 0x10;
 
-pub(in crate::net) fn read() -> io::Result<Vec<IpAddr>> {
-    for _ in 0..TRIES {
-        if let Some(addresses) = ask()? {
-            return Ok(addresses);
-        }
+/// The way to ask for them, which can be opened before it is needed.
+#[derive(Debug)]
+pub(in crate::net) struct Interfaces(OwnedFd);
+
+impl Interfaces {
+    pub(in crate::net) fn open() -> io::Result<Self> {
+        Ok(Interfaces(netlink::open(SockProtocol::NetlinkRoute)?))
     }
-    Err(Errno::EAGAIN.into())
+
+    pub(in crate::net) fn addresses(&self) -> io::Result<Vec<IpAddr>> {
+        for _ in 0..TRIES {
+            if let Some(addresses) = ask(&self.0)? {
+                return Ok(addresses);
+            }
+        }
+        Err(Errno::EAGAIN.into())
+    }
 }
 
 /// `None`: they have changed meanwhile.
-fn ask() -> io::Result<Option<Vec<IpAddr>>> {
-    let socket = netlink::open(SockProtocol::NetlinkRoute)?;
+fn ask(socket: &OwnedFd) -> io::Result<Option<Vec<IpAddr>>> {
     let mut question = Chained::new(0);
     drop(question.request().op_getaddr_dump(&Ifaddrmsg::new()));
     send(
@@ -35,17 +44,16 @@ fn ask() -> io::Result<Option<Vec<IpAddr>>> {
         question.finalize().buf(),
         MsgFlags::empty(),
     )?;
-    let mut addresses = Vec::new();
+    let (mut addresses, mut whole) = (Vec::new(), true);
     loop {
-        let Some(datagram) = next(&socket)? else {
+        let Some(datagram) = next(socket)? else {
             continue;
         };
         for (header, rest) in messages(&datagram) {
-            if header.flags & INTERRUPTED != 0 {
-                return Ok(None);
-            }
+            whole &= header.flags & INTERRUPTED == 0;
             match header.r#type {
-                DONE => return Ok(Some(addresses)),
+                // Not before: the next answer begins behind it.
+                DONE => return Ok(whole.then_some(addresses)),
                 ERROR => return Err(netlink::error(rest).into()),
                 _ => addresses.extend(local(&OpGetaddrDump::decode_request(rest).1)),
             }
@@ -78,7 +86,43 @@ fn local(attributes: &IterableAddrAttrs<'_>) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
     use crate::net::interfaces;
+
+    /// A part of an answer: RTM_NEWADDR is 20, and of an attribute 2 is IFA_LOCAL (rtnetlink(7)).
+    fn part(kind: u16, flags: u16, last: u8) -> Vec<u8> {
+        let body = [
+            &[0; 8][..],
+            &8_u16.to_ne_bytes(),
+            &2_u16.to_ne_bytes(),
+            &[192, 0, 2, last],
+        ];
+        let body = body.concat();
+        let length = u32::try_from(16 + body.len()).unwrap();
+        let head = [kind.to_ne_bytes(), flags.to_ne_bytes()].concat();
+        [&length.to_ne_bytes()[..], &head, &[0; 8], &body].concat()
+    }
+
+    #[test]
+    fn an_answer_during_which_addresses_changed_is_read_to_its_end_and_forgotten() {
+        const NEW: u16 = 20;
+        let (ours, kernel) = UnixDatagram::pair().unwrap();
+        let answers = [
+            part(NEW, 0, 1),
+            part(NEW, INTERRUPTED, 2),
+            part(NEW, 0, 3),
+            part(DONE, 0, 0),
+            part(NEW, 0, 4),
+            part(DONE, 0, 0),
+        ];
+        for answer in answers {
+            kernel.send(&answer).unwrap();
+        }
+        let addresses = Interfaces(ours.into()).addresses().unwrap();
+        assert_eq!(addresses, [IpAddr::from([192, 0, 2, 4])]);
+    }
 
     #[test]
     fn the_kernel_names_the_addresses_that_the_c_library_names() {
@@ -86,8 +130,11 @@ mod tests {
             addresses.sort();
             addresses
         };
-        let named = sorted(super::read().unwrap());
-        assert!(named.iter().any(std::net::IpAddr::is_loopback));
-        assert_eq!(named, sorted(interfaces::read().unwrap()));
+        let named = sorted(Interfaces::open().unwrap().addresses().unwrap());
+        assert!(named.iter().any(IpAddr::is_loopback));
+        assert_eq!(
+            named,
+            sorted(interfaces::Interfaces::open().unwrap().addresses().unwrap())
+        );
     }
 }

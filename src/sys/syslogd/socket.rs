@@ -27,8 +27,14 @@ impl Syslogd {
         Some(Syslogd(Logger { formatter, backend }))
     }
 
+    /// Whether that is possible by the socket that there is: not on a stream, which ends with its reader.
+    #[must_use]
+    pub fn can_be_found_again(&self) -> bool {
+        matches!(self.0.backend, LoggerBackend::Unix(_))
+    }
+
     /// Turns to the syslogd that is there now, by the socket that there is; whether there is one. Who can make no socket any
-    /// more may yet find one that was started anew. Not on a stream: that ends with its reader.
+    /// more may yet find one that was started anew.
     pub fn find_again(&mut self) -> bool {
         match &self.0.backend {
             LoggerBackend::Unix(socket) => PATHS.iter().any(|path| socket.connect(path).is_ok()),
