@@ -8,6 +8,7 @@ use ftp_proxy::error::Error;
 use ftp_proxy::log::{self, Log, To, install_panic_hook};
 use ftp_proxy::options::{self, Invocation};
 use ftp_proxy::proxy;
+use ftp_proxy::sys::fork::end;
 
 fn main() -> ExitCode {
     install_panic_hook(To::Syslog);
@@ -32,17 +33,18 @@ fn main() -> ExitCode {
             Err(Error::from(bad)),
         ),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match result {
+        Ok(()) => 0,
         Err(error) => {
             if error.is_ours() {
                 log.error(format_args!("{error}"));
             } else {
                 log.notice(format_args!("{error}"));
             }
-            ExitCode::from(error.exit_code())
+            error.exit_code()
         }
-    }
+    };
+    end(code)
 }
 
 /// Where the log of a session or a super-server goes.

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::unistd::{ForkResult, Pid};
@@ -32,22 +34,39 @@ pub fn fork() -> io::Result<Forked> {
 
 /// The same by _Fork(3) of POSIX.1-2024 where the C library has it (glibc from 2.34, musl from 1.2.2). What fork(3) puts in
 /// order for other threads is memory of the library that each of thousands of sessions would then have of its own, and a
-/// part of its time; and who has called pthread_atfork(3) is not asked.
+/// part of its time; and who has called pthread_atfork(3) is not asked. The child's end is [`end`].
 ///
 /// # Errors
 /// As [`fork`].
 pub fn fork_barely() -> io::Result<Forked> {
     // SAFETY: a name that ends in NUL; where nobody has it, the answer is null.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_Fork".as_ptr()) };
-    if found.is_null() {
-        return fork();
+    let forked = if found.is_null() {
+        fork()?
+    } else {
+        // SAFETY: the name is the standard's, and so is its type.
+        let bare: extern "C" fn() -> libc::pid_t = unsafe { std::mem::transmute(found) };
+        match Errno::result(bare())? {
+            0 => Forked::Child,
+            child => Forked::Parent(Pid::from_raw(child)),
+        }
+    };
+    BARE.fetch_or(forked == Forked::Child, Ordering::Relaxed);
+    Ok(forked)
+}
+
+/// We come from [`fork_barely`].
+static BARE: AtomicBool = AtomicBool::new(false);
+
+/// The end of `main`. Who comes from [`fork_barely`] ends here and at once: what std and the C library have put in order for an
+/// end is their parent's, and would make ten pages of memory a session's own before it gives them back.
+#[must_use]
+pub fn end(code: u8) -> ExitCode {
+    if BARE.load(Ordering::Relaxed) {
+        // SAFETY: ends this process, in which nothing is left to be done.
+        unsafe { libc::_exit(code.into()) }
     }
-    // SAFETY: the name is the standard's, and so is its type.
-    let bare: extern "C" fn() -> libc::pid_t = unsafe { std::mem::transmute(found) };
-    match Errno::result(bare())? {
-        0 => Ok(Forked::Child),
-        child => Ok(Forked::Parent(Pid::from_raw(child))),
-    }
+    ExitCode::from(code)
 }
 
 /// Makes a process that holds no descriptor but 0, 1, 2 and a copy of `kept`, and lives `life` to its end: it never
