@@ -8,9 +8,11 @@
 )]
 
 mod common;
+#[path = "common/silent.rs"]
+mod silent;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use common::address::{CLIENT, Ends, FRONT, SERVER, address_in, numbers};
@@ -22,6 +24,7 @@ use common::session::{Session, control_pair};
 use common::{eventually, is_reset, now, readable};
 use ftp_proxy::destination::{Guard, Unreachable};
 use ftp_proxy::net::LocalAddresses;
+use silent::Silent;
 
 /// The time under test.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -346,43 +349,6 @@ fn a_stall_is_logged() {
 }
 
 // ---- a server that does not accept ----
-
-/// A listener whose queue is full: who dials gets no answer, as from a host that is not there.
-struct Silent {
-    listener: TcpListener,
-    _waiting: Vec<socket2::Socket>,
-}
-
-impl Silent {
-    fn new() -> Silent {
-        use socket2::{Domain, Socket, Type};
-        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener
-            .bind(&SocketAddr::from(([127, 0, 0, 4], 0)).into())
-            .unwrap();
-        listener.listen(0).unwrap();
-        let listener = TcpListener::from(listener);
-        let at = listener.local_addr().unwrap();
-        let mut waiting = Vec::new();
-        // Until one is not taken at once.
-        loop {
-            let one = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            let taken = one.connect_timeout(&at.into(), Duration::from_millis(300));
-            waiting.push(one);
-            if taken.is_err() {
-                break;
-            }
-        }
-        Silent {
-            listener,
-            _waiting: waiting,
-        }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.listener.local_addr().unwrap()
-    }
-}
 
 #[test]
 fn a_server_that_does_not_accept_in_time_is_421_and_logged() {
