@@ -41,6 +41,14 @@ impl Unreachable {
     }
 }
 
+/// What a dial has to say before it is over.
+pub enum Progress<'a> {
+    /// It is not settled at once.
+    Waits,
+    /// That address would not do, and another is tried.
+    PassedOver(&'a Unreachable),
+}
+
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -138,8 +146,8 @@ impl Guard {
     }
 
     /// Connects to the first of `addresses` that answers, from the address `from` if it is of that family. All of them
-    /// together have the time `patience`: each an equal part of what the ones before have left. `passed_over` hears of
-    /// each that does not answer while there is another.
+    /// together have the time `patience`: each an equal part of what the ones before have left. `told` hears how it
+    /// goes.
     ///
     /// # Errors
     /// What was wrong with the last one tried.
@@ -148,7 +156,7 @@ impl Guard {
         addresses: &[SocketAddr],
         from: Option<IpAddr>,
         patience: Duration,
-        passed_over: &mut dyn FnMut(&Unreachable),
+        told: &mut dyn FnMut(Progress<'_>),
     ) -> Result<TcpStream, Unreachable> {
         let begun = now();
         let mut last = Unreachable::Forbidden(self.proxy); // no addresses at all: resolve() forbids it
@@ -157,11 +165,12 @@ impl Guard {
             let share = left / u32::try_from(to_come).unwrap_or(u32::MAX);
             let from = from.filter(|from| from.is_ipv4() == to.is_ipv4());
             let attempt = self.check(to).and_then(|()| {
-                dial(to, from, share).map_err(|error| Unreachable::Silent(to, error))
+                dial(to, from, share, &mut || told(Progress::Waits))
+                    .map_err(|error| Unreachable::Silent(to, error))
             });
             match attempt {
                 Ok(server) => return Ok(server),
-                Err(why) if to_come > 1 => passed_over(&why),
+                Err(why) if to_come > 1 => told(Progress::PassedOver(&why)),
                 Err(why) => last = why,
             }
         }

@@ -14,14 +14,15 @@ use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{SockaddrStorage, getpeername};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use data::in_progress;
 pub use data::{
     SourcePort, dial_data, end, listen_data, listen_data_anywhere, may_bind_ftp_data, reserve,
     reset,
@@ -116,17 +117,55 @@ pub fn prepare_control(control: &TcpStream) -> io::Result<()> {
     control.set_nonblocking(true) // one system call, where socket2 makes two
 }
 
-/// Connects, from the address `from` if one is given, within `timeout`.
+/// Connects, from the address `from` if one is given, within `timeout`. `waits` is told if it is not done at once.
 ///
 /// # Errors
 /// As connect(2) and bind(2): try the next address, or tell the client 421.
-pub fn dial(to: SocketAddr, from: Option<IpAddr>, timeout: Duration) -> io::Result<TcpStream> {
+pub fn dial(
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    timeout: Duration,
+    waits: &mut dyn FnMut(),
+) -> io::Result<TcpStream> {
     let socket = stream_socket(to)?;
     if let Some(from) = from {
         socket.bind(&SocketAddr::new(from, 0).into())?;
     }
-    socket.connect_timeout(&to.into(), timeout)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&to.into()) {
+        Err(error) if in_progress(&error) => {}
+        result => result?,
+    }
+    if !settles(&socket, Duration::ZERO)? {
+        waits();
+        if !settles(&socket, timeout)? {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+    if let Some(error) = socket.take_error()? {
+        return Err(error);
+    }
+    socket.set_nonblocking(false)?;
     Ok(socket.into())
+}
+
+/// Whether it is settled within this time what becomes of a connection that has begun.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a dial waits for itself, outside of any turn"
+)]
+fn settles(socket: &Socket, within: Duration) -> io::Result<bool> {
+    let begun = Instant::now();
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    loop {
+        let left = within.saturating_sub(begun.elapsed());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut fds, timeout) {
+            Err(Errno::EINTR) => {}
+            Ok(0) if !left.is_zero() => {} // of its last millisecond a part was left
+            settled => return Ok(settled? > 0),
+        }
+    }
 }
 
 /// Whether an error of accept(2) says nothing about the next caller: this one went away, or its network did.

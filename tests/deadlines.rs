@@ -22,7 +22,7 @@ use common::logged::Logged;
 use common::process::Proxy;
 use common::session::{Session, control_pair};
 use common::{eventually, is_reset, now, readable};
-use ftp_proxy::destination::{Guard, Unreachable};
+use ftp_proxy::destination::{Guard, Progress, Unreachable};
 use ftp_proxy::net::LocalAddresses;
 use silent::Silent;
 
@@ -382,9 +382,13 @@ fn all_addresses_of_a_server_share_one_time_and_a_silent_one_does_not_use_it_up(
         "each address had the whole time"
     );
     let last = [&many[..3], &[server.address()]].concat();
-    let mut passed_over = 0;
+    let (mut passed_over, mut waited) = (0, 0);
     let found = guard
-        .dial(&last, None, LIMIT * 4, &mut |why| {
+        .dial(&last, None, LIMIT * 4, &mut |progress| {
+            let Progress::PassedOver(why) = progress else {
+                waited += 1;
+                return;
+            };
             assert!(
                 why.to_string().contains(&silent.address().to_string()),
                 "{why}"
@@ -394,6 +398,7 @@ fn all_addresses_of_a_server_share_one_time_and_a_silent_one_does_not_use_it_up(
         .unwrap();
     assert_eq!(found.peer_addr().unwrap(), server.address());
     assert_eq!(passed_over, 3, "who does not answer is not named");
+    assert!(waited >= 3, "nobody heard that it takes time");
 }
 
 #[test]

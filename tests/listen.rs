@@ -6,6 +6,8 @@
 mod free;
 #[path = "common/sessions.rs"]
 mod sessions;
+#[path = "common/silent.rs"]
+mod silent;
 #[path = "common/syslog.rs"]
 mod syslog;
 
@@ -22,6 +24,7 @@ use ftp_proxy::listen::bind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sessions::{sessions_of, waiting_of};
+use silent::Silent;
 use syslog::{FakeSyslog, skip};
 
 const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
@@ -56,7 +59,14 @@ impl Proxy {
         Self::before(server(), command, arguments)
     }
 
-    /// The same before this server.
+    /// Before this server, and with a log that lasts, so that who waits for a client does it in its cage.
+    fn prepared_before(server: SocketAddr) -> Proxy {
+        let mut command = Command::new(PROXY);
+        command.stderr(Stdio::null());
+        Self::before(server, command, &["--log-stderr"])
+    }
+
+    /// Runs `command` before this server.
     fn before(server: SocketAddr, mut command: Command, arguments: &[&str]) -> Proxy {
         let address = free_address("127.0.0.1");
         command.args(["-R", &server.to_string(), "--listen", &address.to_string()]);
@@ -345,15 +355,39 @@ fn who_makes_children_gives_way_to_sessions_and_they_to_nobody() {
 #[test]
 fn a_server_that_is_slow_to_greet_keeps_no_other_client_waiting() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = Proxy::before(server.local_addr().unwrap(), Command::new(PROXY), &[]);
+    let proxy = Proxy::prepared_before(server.local_addr().unwrap());
     let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
-    let servers: Vec<_> = (0..3).map(|_| server.accept().unwrap().0).collect();
+    until("each has a process", || proxy.sessions().len() == 3);
     proxy.waiting(); // for one who may come, though nobody has been greeted
+    let servers: Vec<_> = (0..3).map(|_| server.accept().unwrap().0).collect();
     for mut server in &servers {
         server.write_all(b"220 ready\r\n").unwrap();
     }
     for mut client in clients {
         assert_eq!(client.line(), "220 ready\r\n");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_accept_keeps_no_other_client_waiting() {
+    let server = Silent::new();
+    let proxy = Proxy::prepared_before(server.address());
+    let _clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    until("each has a process", || proxy.sessions().len() == 3);
+    proxy.waiting(); // for one who may come
+}
+
+/// Each process waits for its client to hear that before it closes.
+#[test]
+fn who_is_turned_away_keeps_no_other_client_waiting() {
+    let nobody = free_address("127.0.0.1");
+    let proxy = Proxy::prepared_before(nobody);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    until("all are turned away at a time", || {
+        proxy.sessions().len() == 3
+    });
+    for mut client in clients {
+        assert!(client.line().starts_with("421 "));
     }
 }
 

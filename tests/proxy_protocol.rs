@@ -360,6 +360,27 @@ fn a_balancer_that_says_nothing_or_too_little_is_closed_after_three_seconds() {
 }
 
 #[test]
+fn while_balancers_say_nothing_another_client_is_served() {
+    let there = Listener::at(SERVER);
+    let server = there.address().to_string();
+    let mut listening = Listening::begin(&[&["-R", server.as_str()], &ACCEPT[..]].concat());
+    let silent: Vec<_> = (0..3)
+        .map(|_| dial(BALANCER, listening.at).unwrap())
+        .collect();
+    let mut client = listening.client();
+    let mut server = Control::over(there.accepts(), "server");
+    server.says("220 ready");
+    client.hears("220 ready");
+    listening.logs("connected to");
+    let refused = listening
+        .seen
+        .iter()
+        .filter(|line| line.contains("refused"));
+    assert_eq!(refused.count(), 0, "{:#?}", listening.seen);
+    drop(silent);
+}
+
+#[test]
 fn the_log_shows_the_client_and_the_way_that_it_came() {
     let there = Listener::at(SERVER);
     let server = there.address().to_string();

@@ -1,9 +1,9 @@
 //! The embedded super-server: listeners in, one forked child for each client.
 //!
-//! The child is there before its client: one waits at the listeners, and when it has greeted a client the next one is made.
-//! So no client waits for fork(2), and accept(2) hands it straight to who serves it. The parent holds no session's state, only
-//! the ids of its children; it takes clients itself only to tell them that nobody can serve them. Whatever is wrong with one
-//! client or for a moment with the machine, it goes on.
+//! The child is there before its client: one waits at the listeners, and when it has a client and is about to wait for
+//! something else the next one is made. So no client waits for fork(2), and accept(2) hands it straight to who serves it. The
+//! parent holds no session's state, only the ids of its children; it takes clients itself only to tell them that nobody can
+//! serve them. Whatever is wrong with one client or for a moment with the machine, it goes on.
 
 #![forbid(unsafe_code)]
 
@@ -32,20 +32,16 @@ use crate::sys::fork::{Forked, fork_barely};
 use acceptor::{Acceptor, PAUSE};
 use children::Children;
 pub use sockets::{Passed, bind, passed};
+pub use waiting::Beginning;
 
 /// How long a stopped parent waits for its children's farewell: five seconds, so many turns of so many milliseconds.
 const FAREWELL_TURNS: u32 = 50;
 const FAREWELL_TURN: u16 = 100;
 
-/// How long the parent does nothing for the sake of a session that has yet to greet its client, in milliseconds. A client that
-/// comes meanwhile does not wait so long.
-const BEGINNING: u16 = 100;
-
 /// Why [`serve`] returned.
 pub enum Served {
-    /// We are a child and have this client: serve it, then return an exit code. The last is to be closed when the client has
-    /// its greeting: until then our parent leaves us the CPU.
-    Client(OwnedFd, Signals, OwnedFd),
+    /// We are a child and have this client: serve it, then return an exit code.
+    Client(OwnedFd, Signals, Beginning),
     /// We are the parent, told to stop; or a child whom no client needed.
     Ended,
 }
@@ -76,7 +72,6 @@ pub fn serve(
         children: Children::default(),
         waiting: None,
         word: None,
-        beginning: false,
         made: 0,
         max_sessions,
         stop: false,
@@ -102,11 +97,8 @@ struct Parent<'a> {
     children: Children,
     /// The one of them that has no client yet.
     waiting: Option<Pid>,
-    /// From there comes a byte when it has taken a client, and the end when it has greeted it. When we close it, it ends if it
-    /// still waits.
+    /// From there comes a byte when the next one is to be made. When we close it, this one ends if it still waits.
     word: Option<UnixStream>,
-    /// The byte has come and the end has not.
-    beginning: bool,
     /// Children made so far.
     made: usize,
     max_sessions: usize,
@@ -133,7 +125,6 @@ impl Parent<'_> {
         listeners: &[TcpListener],
     ) -> Result<Option<UnixStream>, Error> {
         while !self.stop {
-            self.let_begin(listeners)?;
             let unserved = match self.provide() {
                 Ok(Some(ours)) => return Ok(Some(ours)),
                 Ok(None) => &[],
@@ -151,19 +142,6 @@ impl Parent<'_> {
             }
         }
         Ok(None)
-    }
-
-    /// A session that begins needs the CPU more than one that is to come or has ended: nothing is done until it has greeted its
-    /// client, or another client is there, or a moment has passed.
-    fn let_begin(&mut self, listeners: &[TcpListener]) -> Result<(), Error> {
-        if std::mem::take(&mut self.beginning) {
-            signals::hold().map_err(Error::os("cannot hold signals"))?;
-            let over = ready([self.word()], listeners, BEGINNING.into());
-            signals::release().map_err(Error::os("cannot hold signals"))?;
-            self.word = None;
-            over?;
-        }
-        Ok(())
     }
 
     /// Makes the child that waits, unless there is one. In the new child its way to its parent.
@@ -235,19 +213,17 @@ impl Parent<'_> {
         Ok(ready([self.signals.fd()], &[], timeout)?.0[0])
     }
 
-    /// What the child that waits has to say: that it has a client, or, having ended, nothing any more.
+    /// What the child that waits has to say: that it waits no more, or, having ended, nothing.
     fn hear(&mut self) {
         let Some(word) = &self.word else {
             return;
         };
         match recv(word.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT) {
-            Ok(1..) => {
-                self.waiting = None;
-                self.beginning = true;
-            }
-            Err(Errno::EAGAIN) => {}
-            Ok(_) | Err(_) => self.word = None,
+            Err(Errno::EAGAIN) => return,
+            Ok(1..) => self.waiting = None,
+            Ok(_) | Err(_) => {}
         }
+        self.word = None;
     }
 
     /// How many have a client.

@@ -14,6 +14,17 @@ use crate::log::Log;
 use crate::signals::Signals;
 use crate::sys::batch;
 
+/// The beginning of a session, which needs nothing but the CPU, and would have to share that with the making of the next
+/// process. To be dropped before anything is waited for: then the parent makes the one that takes the next client.
+#[derive(Debug)]
+pub struct Beginning(UnixStream);
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        let _ = self.0.write(b"!"); // gone already: then it makes no other
+    }
+}
+
 /// Waits at all of these for the first that comes; with several, at `first` first, so that a busy one starves no other. What
 /// can be done beforehand is done by `prepare`. Ends without one when it is told to, or when its parent takes no more clients
 /// or has ended itself.
@@ -23,7 +34,7 @@ use crate::sys::batch;
 pub(super) fn wait_for_client(
     listeners: &[TcpListener],
     first: usize,
-    mut parent: UnixStream,
+    parent: UnixStream,
     prepare: impl FnOnce(),
     log: &Log,
 ) -> Result<Served, Error> {
@@ -43,8 +54,8 @@ pub(super) fn wait_for_client(
         }
         for listener in clients {
             if let Some((client, _)) = acceptor.accept(listener) {
-                let _ = parent.write(b"!"); // gone already: then it makes no other
-                return Ok(Served::Client(client.into(), signals, parent.into()));
+                let beginning = Beginning(parent);
+                return Ok(Served::Client(client.into(), signals, beginning));
             }
         }
         if acceptor.is_resting() {

@@ -151,7 +151,7 @@ fn try_ports<T>(ports: PortRange, mut attempt: impl FnMut(u16) -> io::Result<T>)
     Err(Errno::EADDRINUSE.into())
 }
 
-fn in_progress(error: &io::Error) -> bool {
+pub(super) fn in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::EINPROGRESS as i32)
         || error.kind() == io::ErrorKind::WouldBlock
 }

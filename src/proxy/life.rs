@@ -1,7 +1,7 @@
 //! The life of a session.
 
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 
 use super::refusal::{
     Refusal, fault, gone, no_destination, refused, resolve, server_gone, turn_away, unreachable,
@@ -14,6 +14,7 @@ use crate::datapath::{self, DataPath, Kernel, Legs, Relayed, Totals};
 use crate::destination::Guard;
 use crate::error::Error;
 use crate::ftp::{Session, Terms};
+use crate::listen::Beginning;
 use crate::nat::Redirected;
 use crate::net::{self, Interfaces, LocalAddresses, SourcePort, with_port};
 use crate::options::{self, Destination};
@@ -64,17 +65,23 @@ struct Admitted {
 }
 
 impl Proxy<'_> {
-    /// The life of a session, whose beginning is over when `beginning` is closed.
+    /// The life of a session.
     pub(super) fn serve(
         &self,
         client: TcpStream,
         signals: &Signals,
         standing: Standing,
-        beginning: Option<OwnedFd>,
+        beginning: Option<Beginning>,
     ) -> Result<(), Error> {
+        // Who is not prepared, or waits for a header, waits for others before it comes to the server.
+        let alone = standing.is_prepared() && self.options.balancers.accept.is_none();
+        let beginning = beginning.filter(|_| alone);
         match self.set_up(&client, standing) {
             Ok(admitted) => self.carry(client, admitted, signals, beginning),
-            Err(refusal) => Err(turn_away(&client, refusal)),
+            Err(refusal) => {
+                drop(beginning);
+                Err(turn_away(&client, refusal))
+            }
         }
     }
 
@@ -116,7 +123,7 @@ impl Proxy<'_> {
             Standing::Root(root) => Some(root),
             Standing::Dropped(..) => None,
         };
-        let caged = matches!(standing, Standing::Dropped(_, Some(_)));
+        let caged = standing.is_prepared();
         let mut legs = self.legs(&destined, &ends, root)?;
         let (broker, resolver, dropped) = match standing {
             Standing::Root(root) => {
@@ -257,8 +264,10 @@ impl Proxy<'_> {
         client: TcpStream,
         admitted: Admitted,
         signals: &Signals,
-        beginning: Option<OwnedFd>,
+        mut beginning: Option<Beginning>,
     ) -> Result<(), Error> {
+        let begins = beginning.is_some();
+        let mut begun = || drop(beginning.take());
         let Admitted {
             ends,
             destined,
@@ -267,16 +276,11 @@ impl Proxy<'_> {
             resolver,
             dropped,
         } = admitted;
-        let mut server = None;
-        if !destined.servers.is_empty() {
-            match self.dial(&destined, &destined.servers) {
-                Ok(reached) => {
-                    legs.reach(reached.server, reached.ours);
-                    server = Some((reached.stream, reached.server.ip()));
-                }
-                Err(why) => return Err(turn_away(&client, unreachable(&why))),
-            }
-        }
+        let server = self.server(&destined, &mut legs, &mut begun);
+        let server = server.map_err(|refusal| {
+            begun();
+            turn_away(&client, refusal)
+        })?;
         let (data, epsv) = self.data_path(legs, &destined, broker);
         let bounds = &self.options.bounds;
         let terms = Terms {
@@ -290,15 +294,13 @@ impl Proxy<'_> {
             ..Terms::of(ends.client.ip())
         };
         let session = Session::new(terms, server.as_ref().map(|(_, address)| *address));
-        let server = server.map(|(stream, _)| Control::new(stream)).transpose();
-        let server = server.map_err(|error| turn_away(&client, server_gone(error)))?;
         let relay = Relay {
             session,
             client: Control::new(client).map_err(|e| gone(&e))?,
-            server,
+            server: server.map(|(control, _)| control),
             data,
             dial: &mut |name, data| self.dial_named(&destined, resolver.as_ref(), name, data),
-            beginning,
+            begun: begins.then_some(&mut begun),
             limits: Limits {
                 queue: bounds.queue,
                 idle: self.options.timeout,
@@ -312,6 +314,23 @@ impl Proxy<'_> {
         let summary = relay.run(&dropped).map_err(Error::os("cannot poll"))?;
         self.log_end(&summary);
         Ok(())
+    }
+
+    /// The server and its address, unless the client has yet to name it. `waits` is told if that takes time.
+    fn server(
+        &self,
+        destined: &Destined,
+        legs: &mut Legs,
+        waits: &mut dyn FnMut(),
+    ) -> Result<Option<(Control, IpAddr)>, Refusal> {
+        if destined.servers.is_empty() {
+            return Ok(None);
+        }
+        let reached = self.dial(destined, &destined.servers, waits);
+        let reached = reached.map_err(|why| unreachable(&why))?;
+        legs.reach(reached.server, reached.ours);
+        let control = Control::new(reached.stream).map_err(server_gone)?;
+        Ok(Some((control, reached.server.ip())))
     }
 
     /// Who stands in for data connections, and whether the client reaches that one with EPSV.

@@ -119,6 +119,13 @@ enum Standing {
     Dropped(Dropped, Option<Interfaces>),
 }
 
+impl Standing {
+    /// Whether what can be done before there is a client has been done.
+    fn is_prepared(&self) -> bool {
+        matches!(self, Standing::Dropped(_, Some(_)))
+    }
+}
+
 /// Once a process: what its sessions have, and what the operator could do for them.
 fn log_choice(choice: &Choice, log: &Log) {
     match &choice.why {

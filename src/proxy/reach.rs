@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use super::Proxy;
 use super::life::Destined;
 use crate::datapath::DataPath;
-use crate::destination::{self, Unreachable};
+use crate::destination::{self, Progress, Unreachable};
 use crate::endpoint::HostPort;
 use crate::net;
 use crate::proxy_protocol;
@@ -21,17 +21,23 @@ pub(super) struct Reached {
 }
 
 impl Proxy<'_> {
-    /// Connects to the server.
+    /// Connects to the server. `waits` is told if that takes time.
     pub(super) fn dial(
         &self,
         destined: &Destined,
         servers: &[SocketAddr],
+        waits: &mut dyn FnMut(),
     ) -> Result<Reached, Unreachable> {
         let stream = destined.guard.dial(
             servers,
             self.options.source_to_server,
             self.options.bounds.connect,
-            &mut |why| self.log.notice(format_args!("{why}; trying another")),
+            &mut |progress| match progress {
+                Progress::Waits => waits(),
+                Progress::PassedOver(why) => {
+                    self.log.notice(format_args!("{why}; trying another"));
+                }
+            },
         )?;
         let (server, ours) =
             net::ends(&stream).map_err(|e| Unreachable::Silent(destined.guard.proxy, e))?;
@@ -58,7 +64,7 @@ impl Proxy<'_> {
         data: &mut dyn DataPath,
     ) -> Dialled {
         let found = destination::resolve(name, resolver);
-        let result = found.and_then(|found| self.dial(destined, &found));
+        let result = found.and_then(|found| self.dial(destined, &found, &mut || {}));
         match result {
             Ok(reached) => {
                 data.reach(reached.server, reached.ours);

@@ -22,8 +22,6 @@ const PIECE_MAX: usize = 4096;
 pub struct Control {
     stream: TcpStream,
     out: VecDeque<Piece>,
-    /// The peer has taken something.
-    told: bool,
     /// The peer would not take everything when it was last tried.
     stuck: bool,
     /// More has waited than may.
@@ -51,7 +49,6 @@ impl Control {
         Ok(Control {
             stream,
             out: VecDeque::new(),
-            told: false,
             stuck: false,
             full: false,
             finishing: false,
@@ -97,11 +94,6 @@ impl Control {
     /// `true`, once, when `most` bytes wait.
     pub(super) fn fills(&mut self, most: usize) -> bool {
         !self.full && self.queued() >= most && !std::mem::replace(&mut self.full, true)
-    }
-
-    /// Whether this peer has been told anything.
-    pub(super) fn is_told(&self) -> bool {
-        self.told
     }
 
     pub(super) fn is_written(&self) -> bool {
@@ -151,7 +143,6 @@ impl Control {
                 }
             }
             taken = true;
-            self.told = true;
         }
         if std::mem::take(&mut self.finishing) {
             let _ = self.stream.shutdown(Shutdown::Write); // gone already: it need not be told

@@ -7,7 +7,6 @@ mod control;
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
@@ -24,6 +23,9 @@ use crate::log::{Log, escaped};
 use crate::permit::Foreign;
 use crate::privs::Dropped;
 use crate::signals::Signals;
+
+/// A session that has to wait longer for the greeting does not count as beginning any more.
+const BEGINNING: Duration = Duration::from_millis(20);
 
 /// What dialling for a client in forward mode came to.
 pub enum Dialled {
@@ -47,8 +49,8 @@ pub struct Relay<'a> {
     pub data: Box<dyn DataPath + 'a>,
     /// Dials the server that the client names.
     pub dial: &'a mut dyn FnMut(&HostPort, &mut (dyn DataPath + 'a)) -> Dialled,
-    /// Closed when the client has been greeted.
-    pub beginning: Option<OwnedFd>,
+    /// Called once: when the client has its greeting, or when that takes long.
+    pub begun: Option<&'a mut dyn FnMut()>,
     /// What it may take.
     pub limits: Limits,
     /// The way to be told to stop.
@@ -77,6 +79,7 @@ impl Relay<'_> {
         let began = now();
         let mut clocks = Clocks::start(began);
         let mut end = None;
+        let mut waited = false;
         loop {
             self.obey(&mut end, &mut clocks);
             // What has just been said may have set a clock, and what a clock says is to be done at once.
@@ -90,9 +93,11 @@ impl Relay<'_> {
             if end.is_some_and(|end| self.is_done(end, &clocks)) {
                 break;
             }
-            if self.client.is_told() {
-                self.beginning = None;
+            // The first wait is for what becomes the greeting.
+            if let Some(begun) = self.begun.take_if(|_| waited) {
+                begun();
             }
+            waited = true;
             let ready = match self.wait(end.is_some(), &clocks) {
                 Ok(ready) => ready,
                 Err(error) => {
@@ -102,6 +107,9 @@ impl Relay<'_> {
             };
             clocks.now = now();
             self.turn(&ready, end.is_some(), &mut clocks);
+        }
+        if let Some(begun) = self.begun.take() {
+            begun();
         }
         self.data.discard(clocks.now);
         self.client.farewell();
@@ -194,7 +202,8 @@ impl Relay<'_> {
             server.watch(Side::Server, reading, &mut watch);
         }
         self.data.watch(self.may_flow(), &mut watch);
-        let due = self.due(over, clocks);
+        let soon = self.begun.as_ref().map(|_| clocks.now + BEGINNING);
+        let due = self.due(over, clocks).into_iter().chain(soon).min();
         let timeout = due.map(|due| due.saturating_duration_since(clocks.now));
         // Rounded up: a turn too early would find nothing due and come again at once.
         let timeout = timeout.map(|t| t + Duration::from_millis(1));
