@@ -316,6 +316,11 @@ fn a_want_of_descriptors_is_outlived_and_said_once() {
         );
     };
     syslog.expect("listening on");
+    // What it opens, and its own limits, are behind it then.
+    until("it is in its cage", || {
+        let status = fs::read_to_string(format!("/proc/{waiting}/status")).unwrap();
+        status.contains("\nSeccomp:\t2\n") && status.contains("\nState:\tS")
+    });
     // So that the lowest number that is free is one too high.
     let descriptor = |number: &usize| format!("/proc/{waiting}/fd/{number}");
     let free = |number: &usize| fs::symlink_metadata(descriptor(number)).is_err();
