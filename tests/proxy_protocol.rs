@@ -363,7 +363,9 @@ fn a_balancer_that_says_nothing_or_too_little_is_closed_after_three_seconds() {
 fn while_balancers_say_nothing_another_client_is_served() {
     let there = Listener::at(SERVER);
     let server = there.address().to_string();
-    let mut listening = Listening::begin(&[&["-R", server.as_str()], &ACCEPT[..]].concat());
+    // With a log that lasts who waits for a client is prepared.
+    let mut listening =
+        Listening::begin_with_pipe(&[&["-R", server.as_str()], &ACCEPT[..]].concat());
     let silent: Vec<_> = (0..3)
         .map(|_| dial(BALANCER, listening.at).unwrap())
         .collect();
