@@ -108,11 +108,7 @@ impl Relay<'_> {
             clocks.now = now();
             self.turn(&ready, end.is_some(), &mut clocks);
         }
-        if let Some(begun) = self.begun.take() {
-            begun();
-        }
-        self.data.discard(clocks.now);
-        self.client.farewell();
+        self.part(clocks.now);
         Ok(Summary {
             end: end.unwrap_or(End::Stopped),
             totals: self.data.totals(),
@@ -125,7 +121,15 @@ impl Relay<'_> {
         self.session.stop("The proxy is in trouble.");
         self.obey(&mut None, clocks);
         self.write(Side::Client, clocks);
-        self.data.discard(clocks.now);
+        self.part(clocks.now);
+    }
+
+    /// Parts from the client, who is waited for; no other client waits meanwhile.
+    fn part(&mut self, now: Instant) {
+        if let Some(begun) = self.begun.take() {
+            begun();
+        }
+        self.data.discard(now);
         self.client.farewell();
     }
 
