@@ -57,8 +57,9 @@ const DESCRIPTORS: libc::rlim_t = 64;
 /// Where systems that have a file system in memory for root's own use keep it (hier(7), file-hierarchy(7)).
 const MEMORY: &str = "/run";
 
-/// Whether it can be closed while a client is still waited for: who only relays can take one and learn its destination there.
-pub const BEFORE_A_CLIENT: bool = here::BEFORE_A_CLIENT;
+/// Whether it can be closed while a client is still waited for: on Linux what takes one, and learns where it wants to go, is
+/// among the calls of the relay.
+pub const BEFORE_A_CLIENT: bool = cfg!(target_os = "linux");
 
 /// Closes the cage.
 ///

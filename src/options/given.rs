@@ -51,13 +51,20 @@ impl Given {
 
     /// Every argument of `name`, in their order.
     pub(super) fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
-        let named = move |opt: &Opt| opt.name() == name;
-        let options = self.options.iter();
-        options.filter_map(move |(opt, argument)| argument.as_deref().filter(|_| named(opt)))
+        self.each(name).filter_map(Option::as_deref)
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.options.iter().any(|(opt, _)| opt.name() == name)
+        self.each(name).next().is_some()
+    }
+
+    /// Each time that `name` was given.
+    fn each(&self, name: &str) -> impl DoubleEndedIterator<Item = &Option<String>> {
+        let named = self
+            .options
+            .iter()
+            .filter(move |(opt, _)| opt.name() == name);
+        named.map(|(_, argument)| argument)
     }
 
     pub(super) fn last(&self, name: &str) -> Option<&str> {

@@ -62,15 +62,11 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             }
         }
     };
-    let (signals, beginning) = match begun {
-        Some((signals, beginning)) => (signals, Some(beginning)),
-        None => {
-            let signals = Signals::catch().map_err(Error::os("cannot catch signals"));
-            (
-                signals.map_err(|error| turn_away(&client, fault(error)))?,
-                None,
-            )
-        }
+    let (signals, beginning) = begun.unzip();
+    let signals = match signals {
+        Some(signals) => signals,
+        None => Signals::catch()
+            .map_err(|error| turn_away(&client, fault(Error::os("cannot catch signals")(error))))?,
     };
     proxy.serve(client, &signals, standing, beginning)
 }

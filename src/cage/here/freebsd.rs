@@ -7,9 +7,6 @@ use super::DESCRIPTORS;
 use crate::log::Log;
 use crate::sys::capsicum::limit_descriptors;
 
-/// Where a client wants to go could not be looked up any more.
-pub(super) const BEFORE_A_CLIENT: bool = false;
-
 pub(super) fn close(log: &Log) -> Result<(), String> {
     let end = i32::try_from(DESCRIPTORS).unwrap_or(i32::MAX);
     if let Err(error) = limit_descriptors(end) {

@@ -19,9 +19,6 @@ const CALLS: &[i64] = &[
 
 static PROGRAM: Program = calls::permitting(CALLS);
 
-/// What a process calls that takes a client and looks where it wants to go is among the calls of the relay.
-pub(super) const BEFORE_A_CLIENT: bool = true;
-
 pub(super) fn close(log: &Log) -> Result<(), String> {
     if let Err(error) = no_files() {
         // A kernel before 5.13, or one that was started without it: the system calls say the same.

@@ -3,9 +3,6 @@
 use crate::log::Log;
 use crate::sys::pledge::{pledge, unveil};
 
-/// Where a client wants to go could not be looked up any more.
-pub(super) const BEFORE_A_CLIENT: bool = false;
-
 pub(super) fn close(_: &Log) -> Result<(), String> {
     let promise = || {
         // Nothing at all: the folder that is named does not exist, so that none does.
