@@ -22,6 +22,7 @@ use nix::sys::socket::{SockaddrStorage, getpeername};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
 use socket2::{Domain, Protocol, Socket, Type};
 
+pub use addresses::Interfaces;
 use data::in_progress;
 pub use data::{
     SourcePort, dial_data, end, listen_data, listen_data_anywhere, may_bind_ftp_data, reserve,
@@ -219,20 +220,6 @@ pub fn address_toward(peer: SocketAddr) -> io::Result<SocketAddr> {
     Ok(with_port(socket.local_addr()?, 0))
 }
 
-/// Where the addresses of this machine are asked for. On Linux a process in its cage can still ask, but no longer open it.
-#[derive(Debug)]
-pub struct Interfaces(addresses::Interfaces);
-
-impl Interfaces {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// The system is out of descriptors, or has no rtnetlink(7).
-    pub fn open() -> io::Result<Self> {
-        addresses::Interfaces::open().map(Interfaces)
-    }
-}
-
 /// The addresses of this machine.
 #[derive(Clone, Debug)]
 pub struct LocalAddresses(Vec<IpAddr>);
@@ -251,7 +238,7 @@ impl LocalAddresses {
     /// # Errors
     /// As [`LocalAddresses::read`].
     pub fn of(interfaces: &Interfaces) -> io::Result<Self> {
-        let all = interfaces.0.addresses()?.into_iter().map(|ip| match ip {
+        let all = interfaces.addresses()?.into_iter().map(|ip| match ip {
             IpAddr::V4(_) => ip,
             IpAddr::V6(ip) => without_scope(ip).into(),
         });

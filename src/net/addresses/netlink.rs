@@ -16,12 +16,16 @@ const TRIES: usize = 4;
 /// linux/netlink.h: NLM_F_DUMP_INTR.
 const INTERRUPTED: u16 = 0x10;
 
-/// The way to ask for them, which can be opened before it is needed.
+/// Where the addresses of this machine are asked for. A process in its cage can still ask, but no longer open it.
 #[derive(Debug)]
-pub(in crate::net) struct Interfaces(OwnedFd);
+pub struct Interfaces(OwnedFd);
 
 impl Interfaces {
-    pub(in crate::net) fn open() -> io::Result<Self> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The system is out of descriptors, or has no rtnetlink(7).
+    pub fn open() -> io::Result<Self> {
         Ok(Interfaces(netlink::open(SockProtocol::NetlinkRoute)?))
     }
 
