@@ -1,58 +1,23 @@
 //! The life of a session.
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::net::{SocketAddr, TcpStream};
 
-use super::refusal::{
-    Refusal, fault, gone, no_destination, refused, resolve, server_gone, turn_away, unreachable,
-};
+use super::destined::Destined;
+use super::refusal::{Refusal, fault, gone, turn_away};
 use super::{Proxy, Standing};
-use crate::announce::{Announced, Told};
+use crate::announce::Told;
 use crate::broker::{Broker, Rights};
-use crate::cage;
 use crate::datapath::{self, DataPath, Kernel, Legs, Relayed, Totals};
-use crate::destination::Guard;
 use crate::error::Error;
 use crate::ftp::{Session, Terms};
 use crate::listen::Beginning;
 use crate::nat::Redirected;
-use crate::net::{self, Interfaces, LocalAddresses, SourcePort, with_port};
+use crate::net::{self, LocalAddresses, SourcePort};
 use crate::options::{self, Destination};
 use crate::privs::{Dropped, Root};
 use crate::relay::{Control, Limits, Relay, Summary};
 use crate::resolver::{self, Resolver};
 use crate::signals::Signals;
-
-/// Listeners that leave descriptors enough to who waits at them in its cage.
-const FEW_LISTENERS: usize = 16;
-
-/// Where a session goes.
-pub(super) struct Destined {
-    /// Who wants to go there.
-    pub(super) client: SocketAddr,
-    /// A balancer brings it.
-    balanced: bool,
-    /// The addresses of the server, to be tried in turn; none if the client has yet to name it.
-    pub(super) servers: Vec<SocketAddr>,
-    /// What the client dialled, and dials again after a 229.
-    pub(super) dialled: SocketAddr,
-    pub(super) guard: Guard,
-}
-
-impl Destined {
-    /// A balancer says who the client is, and what it dialled.
-    fn lead(&mut self, told: &Redirected) {
-        self.client = told.client;
-        self.balanced = true;
-        self.dialled = told.proxy;
-        self.guard.client = told.client.ip();
-    }
-
-    /// Whether a client that dials the same address again comes to this one of ours.
-    fn leads_to(&self, at: SocketAddr) -> bool {
-        self.balanced || self.dialled.ip() == at.ip()
-    }
-}
 
 /// A session that may begin.
 struct Admitted {
@@ -83,27 +48,6 @@ impl Proxy<'_> {
                 Err(turn_away(&client, refusal))
             }
         }
-    }
-
-    /// What can be done before there is a client. Where the cage does not close, the client shall hear of it: then it is tried
-    /// again when there is one.
-    pub(super) fn prepare(&self, standing: &mut Standing, listeners: usize) {
-        let Standing::Dropped(_, caged) = standing else {
-            return;
-        };
-        // Who looks up names or opens a file later is not ready, nor whose log might not be found again from within.
-        let ready = self.options.cage
-            && cage::BEFORE_A_CLIENT
-            && !self.reads_files()
-            && !self.masks_by_name()
-            && !matches!(self.options.destination, Destination::Forward { .. })
-            && listeners <= FEW_LISTENERS
-            && self.log.is_lasting();
-        if !ready {
-            return;
-        }
-        let interfaces = Interfaces::open().ok();
-        *caged = interfaces.filter(|_| self.close_cage().is_ok());
     }
 
     /// Everything before a byte of the client's is read: whence, whither, as whom, may it.
@@ -174,29 +118,6 @@ impl Proxy<'_> {
             .map_err(|error| fault(Error::os("cannot start the resolver")(error)))
     }
 
-    /// Tcp wrappers and names are read from files, once the client is known and root is gone.
-    fn reads_files(&self) -> bool {
-        self.wrappers.is_some() || self.options.names || self.masks_after_header()
-    }
-
-    fn close_cage(&self) -> Result<(), Refusal> {
-        if self.options.cage {
-            cage::enter(self.log).map_err(fault)?;
-        }
-        Ok(())
-    }
-
-    /// Where files are to be read, the rest of the cage must do.
-    fn leave_files(&self, root: &Root) {
-        if !self.options.cage || !root.is_root() || self.reads_files() {
-            return;
-        }
-        if let Err(error) = cage::leave_files() {
-            self.log
-                .notice(format_args!("cannot leave the file system: {error}"));
-        }
-    }
-
     /// Leaves somebody behind who stays privileged, where that is needed.
     fn broker(
         &self,
@@ -221,42 +142,6 @@ impl Proxy<'_> {
         Broker::start(rights, &self.options.rules, root, self.log)
             .map(Some)
             .map_err(|error| fault(Error::os("cannot start the broker")(error)))
-    }
-
-    fn destination(
-        &self,
-        client: &TcpStream,
-        ends: Redirected,
-        local: LocalAddresses,
-    ) -> Result<Destined, Refusal> {
-        let guard = |client_chose| Guard {
-            local,
-            proxy: ends.proxy,
-            client: ends.client.ip(),
-            client_chose,
-        };
-        let (servers, dialled, guard) = match (&self.options.destination, &self.engine) {
-            (Destination::Reverse(server), _) => (resolve(server)?, ends.proxy, guard(false)),
-            (_, Some(engine)) => {
-                let original = engine
-                    .original_dst(client.as_fd(), &ends)
-                    .map_err(|e| no_destination(&ends, &e))?;
-                let original = net::canonical(original);
-                (vec![original], original, guard(false))
-            }
-            _ => (Vec::new(), ends.proxy, guard(true)),
-        };
-        // At once, before the log says accepted: a loop makes a process a turn.
-        if let [server] = servers.as_slice() {
-            guard.check(*server).map_err(|why| refused(&ends, &why))?;
-        }
-        Ok(Destined {
-            client: ends.client,
-            balanced: false,
-            servers,
-            dialled,
-            guard,
-        })
     }
 
     fn carry(
@@ -316,23 +201,6 @@ impl Proxy<'_> {
         Ok(())
     }
 
-    /// The server and its address, unless the client has yet to name it. `waits` is told if that takes time.
-    fn server(
-        &self,
-        destined: &Destined,
-        legs: &mut Legs,
-        waits: &mut dyn FnMut(),
-    ) -> Result<Option<(Control, IpAddr)>, Refusal> {
-        if destined.servers.is_empty() {
-            return Ok(None);
-        }
-        let reached = self.dial(destined, &destined.servers, waits);
-        let reached = reached.map_err(|why| unreachable(&why))?;
-        legs.reach(reached.server, reached.ours);
-        let control = Control::new(reached.stream).map_err(server_gone)?;
-        Ok(Some((control, reached.server.ip())))
-    }
-
     /// Who stands in for data connections, and whether the client reaches that one with EPSV.
     fn data_path<'a>(
         &'a self,
@@ -368,45 +236,6 @@ impl Proxy<'_> {
                 (Box::new(relayed), epsv)
             }
         }
-    }
-
-    /// The addresses of both sides' data connections, as far as they are known before there is a server.
-    fn legs(
-        &self,
-        destined: &Destined,
-        ends: &Redirected,
-        root: Option<&Root>,
-    ) -> Result<Legs, Refusal> {
-        let no_way = |e| fault(Error::os("no way back to the client")(e));
-        let local = &destined.guard.local;
-        // Where a filter delivers to the loopback, or leaves the server's address in place, our end is not an address
-        // at which the client finds us.
-        let usable = local.contains(ends.proxy.ip())
-            && (!ends.proxy.ip().is_loopback() || local.contains(ends.client.ip()));
-        let facing_client = if usable {
-            ends.proxy
-        } else {
-            net::address_toward(ends.client).map_err(no_way)?
-        };
-        let source = self
-            .options
-            .source_to_client
-            .filter(|ip| ip.is_ipv4() == ends.client.is_ipv4());
-        Ok(Legs {
-            client: ends.client,
-            facing_client,
-            source_to_client: source.map_or(facing_client, |ip| SocketAddr::new(ip, 0)),
-            source_port: SourcePort::Among(self.options.ports),
-            server: with_port(ends.client, 0),
-            facing_server: facing_client,
-            ports: self.options.ports,
-            strict_ports: self.options.strict_ports,
-            announced: if self.is_balancer(ends.client) {
-                Announced::default() // who the client is, is not known yet
-            } else {
-                self.announced(ends.client.ip(), root)
-            },
-        })
     }
 
     fn log_end(&self, summary: &Summary) {

@@ -4,6 +4,8 @@
 
 mod admission;
 mod announced;
+mod caging;
+mod destined;
 mod introduction;
 mod life;
 mod reach;

@@ -1,16 +1,17 @@
 //! How a session comes to its server.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use super::Proxy;
-use super::life::Destined;
-use crate::datapath::DataPath;
+use super::destined::Destined;
+use super::refusal::{Refusal, server_gone, unreachable};
+use crate::datapath::{DataPath, Legs};
 use crate::destination::{self, Progress, Unreachable};
 use crate::endpoint::HostPort;
 use crate::net;
 use crate::proxy_protocol;
-use crate::relay::Dialled;
+use crate::relay::{Control, Dialled};
 use crate::resolver::Resolver;
 
 /// A server that has accepted, and both ends of its connection.
@@ -21,8 +22,25 @@ pub(super) struct Reached {
 }
 
 impl Proxy<'_> {
+    /// The server and its address, unless the client has yet to name it. `waits` is told if that takes time.
+    pub(super) fn server(
+        &self,
+        destined: &Destined,
+        legs: &mut Legs,
+        waits: &mut dyn FnMut(),
+    ) -> Result<Option<(Control, IpAddr)>, Refusal> {
+        if destined.servers.is_empty() {
+            return Ok(None);
+        }
+        let reached = self.dial(destined, &destined.servers, waits);
+        let reached = reached.map_err(|why| unreachable(&why))?;
+        legs.reach(reached.server, reached.ours);
+        let control = Control::new(reached.stream).map_err(server_gone)?;
+        Ok(Some((control, reached.server.ip())))
+    }
+
     /// Connects to the server. `waits` is told if that takes time.
-    pub(super) fn dial(
+    fn dial(
         &self,
         destined: &Destined,
         servers: &[SocketAddr],
