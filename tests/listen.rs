@@ -23,7 +23,7 @@ use free::free_address;
 use ftp_proxy::listen::bind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sessions::{sessions_of, waiting_of};
+use sessions::{sessions_of, status, waiting_of};
 use silent::Silent;
 use syslog::{FakeSyslog, skip};
 
@@ -318,8 +318,8 @@ fn a_want_of_descriptors_is_outlived_and_said_once() {
     syslog.expect("listening on");
     // What it opens, and its own limits, are behind it then.
     until("it is in its cage", || {
-        let status = fs::read_to_string(format!("/proc/{waiting}/status")).unwrap();
-        status.contains("\nSeccomp:\t2\n") && status.contains("\nState:\tS")
+        let status = |field| status(waiting.as_raw().unsigned_abs(), field);
+        status("Seccomp") == "2" && status("State").starts_with('S')
     });
     // So that the lowest number that is free is one too high.
     let descriptor = |number: &usize| format!("/proc/{waiting}/fd/{number}");

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use free::free_address;
-use sessions::waiting_of;
+use sessions::{status, waiting_of};
 use syslog::FakeSyslog;
 
 const PROXY: &str = env!("CARGO_BIN_EXE_ftp-proxy");
@@ -46,15 +46,6 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn status(pid: u32, field: &str) -> String {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
-        .unwrap();
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Four times the same number: real, effective, saved and file system's id.

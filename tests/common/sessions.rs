@@ -46,3 +46,14 @@ pub fn waiting_of(parent: u32) -> Option<Pid> {
     let mut children = children_of(parent).into_iter();
     children.find(|child| waits(parent, *child))
 }
+
+/// A field of proc_pid_status(5), its words with one blank between them.
+#[must_use]
+pub fn status(pid: u32, field: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+        .unwrap();
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}

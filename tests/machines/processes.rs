@@ -21,11 +21,7 @@ impl Process {
     /// A line of its status, without its key.
     #[track_caller]
     pub fn status(self, key: &str) -> String {
-        let path = format!("/proc/{}/status", self.0);
-        let status = fs::read_to_string(&path).unwrap();
-        let prefix = format!("{key}:");
-        let line = status.lines().find_map(|line| line.strip_prefix(&prefix));
-        line.unwrap().trim().to_owned()
+        sessions::status(self.0, key)
     }
 
     /// Its effective user.
