@@ -11,16 +11,19 @@ served=$world/srv
 mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/netns "$world" "$world/log" "$world/empty" "$world/trials" "$world/dev"
 
-# Accounts: ftp for anonymous sessions, alice (password: secret) for the others. Both live in the served folder.
-grep -Ev '^(ftp|alice):' /etc/passwd >"$world/passwd"
-grep -Ev '^(ftp|alice):' /etc/group >"$world/group"
+# Accounts: ftp for anonymous sessions, alice (password: secret) for the others. Both live in the served folder. _ftp-proxy
+# is the user that contrib/sysusers.d/ makes.
+grep -Ev '^(ftp|alice|_ftp-proxy):' /etc/passwd >"$world/passwd"
+grep -Ev '^(ftp|alice|_ftp-proxy):' /etc/group >"$world/group"
 cat >>"$world/passwd" <<END
 ftp:x:20021:20021::$served:/bin/sh
 alice:x:20022:20022::$served:/bin/sh
+_ftp-proxy:x:20023:20023::/:/usr/sbin/nologin
 END
 cat >>"$world/group" <<END
 ftp:x:20021:
 alice:x:20022:
+_ftp-proxy:x:20023:
 END
 printf '%s\n' 'root:*:19000:0:99999:7:::' 'ftp:*:19000:0:99999:7:::' >"$world/shadow"
 # shellcheck disable=SC2016

@@ -173,9 +173,12 @@ fn as_in_the_unit(path: &str) -> Result<Vec<String>> {
     };
     let bounding = capabilities("CapabilityBoundingSet=")?;
     let ambient = capabilities("AmbientCapabilities=")?;
-    let mut arguments: Vec<String> = ["--reuid=proxy", "--regid=proxy", "--clear-groups"]
-        .map(str::to_owned)
-        .into();
+    let user = settings(path, "User=")?.concat();
+    let mut arguments = vec![
+        format!("--reuid={user}"),
+        format!("--regid={user}"),
+        "--clear-groups".to_owned(),
+    ];
     let set = |option: &str, nothing: &[&str], names: &[String]| {
         let nothing = nothing.iter().map(|&word| word.to_owned());
         let names = names.iter().map(|name| format!("+{name}"));

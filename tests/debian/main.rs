@@ -1,0 +1,50 @@
+//! What an administrator of a stock Debian follows: the README, the units and the firewall page, on a gateway that systemd
+//! boots in namespaces of its own. Without root every trial is ignored and says so.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../machines/mod.rs"]
+mod machines;
+
+mod boot;
+mod units;
+mod visit;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Trial;
+
+use machines::stage::{Stage, told};
+use machines::{gateway, net, world};
+
+/// Functions as claims, under their own names.
+macro_rules! claims {
+    ($($room:ident :: $claim:ident),+ $(,)?) => { [$((stringify!($claim), $room::$claim as fn())),+] };
+}
+
+const UNITS: [(&str, fn()); 6] = claims![
+    units::the_readme_makes_a_gateway_that_survives_a_reboot,
+    units::the_listen_unit_serves_as_the_user_of_the_package,
+    units::the_table_comes_back_after_each_start_of_nftables,
+    units::the_socket_unit_serves_and_gives_way_to_the_listen_unit,
+    units::the_reverse_unit_serves_on_port_21,
+    units::the_forward_unit_finds_a_server_by_its_name,
+];
+
+fn main() -> std::io::Result<ExitCode> {
+    let stage = Stage {
+        name: "tests/debian",
+        threads: 2,
+        hindrance: gateway::hindrance().or_else(boot::hindrance),
+    };
+    stage.run(gateway::install, || {
+        let trial = |(name, show): (&str, fn())| Trial::test(name, move || told(show));
+        UNITS.into_iter().map(trial).collect()
+    })
+}
