@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use std::thread;
 use crate::common::eventually;
 use crate::gateway::Machines;
 use crate::net::run;
-use crate::world::ROOM;
+use crate::world::{PACKAGES, ROOM};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/debian/boot.sh");
 const TREE: &str = env!("CARGO_MANIFEST_DIR");
@@ -85,7 +85,7 @@ impl Booting {
         }
         fs::write(units.join("sysctl.service"), SYSCTL).unwrap();
         let wanted = units.join("sysinit.target.wants/sysctl.service");
-        std::os::unix::fs::symlink("../sysctl.service", wanted).unwrap();
+        symlink("../sysctl.service", wanted).unwrap();
         machine
     }
 
@@ -94,6 +94,24 @@ impl Booting {
     pub fn has_unit(&self, unit: &str, from: impl AsRef<Path>) {
         let to = self.file(&format!("etc/systemd/system/{unit}"));
         fs::copy(from.as_ref().join(unit), to).unwrap();
+    }
+
+    /// Has what tests/setup/peers has unpacked, iptables by nftables as update-alternatives(1) chooses on Debian.
+    #[track_caller]
+    pub fn has_packages(&self) {
+        let programs = self.file("usr/sbin");
+        fs::create_dir_all(&programs).unwrap();
+        for family in ["iptables", "ip6tables"] {
+            for end in ["", "-restore", "-save"] {
+                let program = format!("{family}-nft{end}");
+                symlink(program, programs.join(format!("{family}{end}"))).unwrap();
+            }
+        }
+        // Some packages still say /lib, which is /usr/lib.
+        let (usr, etc) = (self.file("usr"), self.file("etc"));
+        let (usr, etc) = (usr.display(), etc.display());
+        let copies = format!("cp -a {PACKAGES}/lib {usr}/; cp -an {PACKAGES}/etc/. {etc}");
+        run(Command::new("sh").args(["-euc", &copies])).unwrap();
     }
 
     /// A file of the machine.
@@ -109,7 +127,10 @@ impl Booting {
         fs::create_dir_all(run.join("systemd/journal")).unwrap();
         self.listen_for_the_log();
         let mut command = self.on_the_network("sh");
-        command.arg(SCRIPT).arg(&self.directory);
+        command
+            .arg(SCRIPT)
+            .arg(&self.directory)
+            .args(["begin", PACKAGES]);
         let output = fs::File::create(self.file("boot.output")).unwrap();
         command
             .stdin(Stdio::null())

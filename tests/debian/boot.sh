@@ -1,9 +1,10 @@
 #!/bin/sh
-# boot.sh DIRECTORY: starts systemd as process 1 of namespaces of its own, with DIRECTORY/etc as /etc and DIRECTORY/run as /run.
-# The network is the caller's. Only the units in DIRECTORY/etc/systemd/system exist.
+# boot.sh DIRECTORY begin PACKAGES: starts systemd as process 1 of namespaces of its own, with DIRECTORY/etc as /etc and
+# DIRECTORY/run as /run. The network is the caller's. Only the units in DIRECTORY/etc/systemd/system exist. With DIRECTORY/usr
+# what is unpacked in PACKAGES is there too.
 set -eu
 directory=$1
-if [ "${2:-}" != inside ]; then
+if [ "$2" = begin ]; then
     # A control group of its own, which is all of the tree that it sees. Its name is written down, so that it can be removed.
     groups=$directory/cgroup
     mkdir -p "$groups"
@@ -14,7 +15,14 @@ if [ "${2:-}" != inside ]; then
     fi
     echo $$ >"$(cat "$directory/group")/cgroup.procs"
     exec unshare --mount --pid --ipc --uts --cgroup --fork --kill-child --mount-proc --propagation private \
-        sh "$0" "$directory" inside
+        sh "$0" "$directory" inside "$3"
+fi
+if [ -d "$directory/usr" ]; then
+    # The unpacked packages, as if they were installed. /usr/local/sbin is a mount of the world's.
+    mkdir -p "$directory/sbin"
+    mount --bind /usr/local/sbin "$directory/sbin"
+    mount -t overlay -o "ro,lowerdir=$directory/usr:$3/usr:/usr" overlay /usr
+    mount --bind "$directory/sbin" /usr/local/sbin
 fi
 : >/dev/console
 : >"$directory/console"

@@ -13,6 +13,7 @@ mod common;
 mod machines;
 
 mod boot;
+mod firewalls;
 mod units;
 mod visit;
 
@@ -28,7 +29,7 @@ macro_rules! claims {
     ($($room:ident :: $claim:ident),+ $(,)?) => { [$((stringify!($claim), $room::$claim as fn())),+] };
 }
 
-const UNITS: [(&str, fn()); 6] = claims![
+const OF_UNITS: [(&str, fn()); 6] = claims![
     units::the_readme_makes_a_gateway_that_survives_a_reboot,
     units::the_listen_unit_serves_as_the_user_of_the_package,
     units::the_table_comes_back_after_each_start_of_nftables,
@@ -41,10 +42,14 @@ fn main() -> std::io::Result<ExitCode> {
     let stage = Stage {
         name: "tests/debian",
         threads: 2,
-        hindrance: gateway::hindrance().or_else(boot::hindrance),
+        hindrance: gateway::hindrance()
+            .or_else(world::lacks_peers)
+            .or_else(boot::hindrance),
     };
     stage.run(gateway::install, || {
         let trial = |(name, show): (&str, fn())| Trial::test(name, move || told(show));
-        UNITS.into_iter().map(trial).collect()
+        let mut trials: Vec<_> = OF_UNITS.into_iter().map(trial).collect();
+        trials.extend(firewalls::trials());
+        trials
     })
 }

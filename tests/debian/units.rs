@@ -47,7 +47,7 @@ fn lines(heading: &str) -> Vec<String> {
 
 /// Does what the README says for a gateway, the interface being the one of these machines.
 #[track_caller]
-fn follow(machine: &Booting, heading: &str) {
+pub fn follow(machine: &Booting, heading: &str) {
     for line in lines(heading) {
         if line.starts_with("journalctl ") {
             continue; // there is no journal here, and it does not end

@@ -54,6 +54,13 @@ pub struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
+    /// `None` if the client's connection does not come through.
+    pub fn tries(machines: &'a Machines, ways: Ways, server: &Server) -> Option<Visit<'a>> {
+        let from = ways.ends.client();
+        let client = on(&machines.clients, || dial_soon(from, ways.door))?;
+        Some(Visit::greeted(machines, ways, client, server))
+    }
+
     #[track_caller]
     pub fn begins(machines: &'a Machines, ways: Ways, server: &Server) -> Visit<'a> {
         let from = ways.ends.client();

@@ -22,7 +22,7 @@ pub const PASSWORD: &str = "secret";
 /// Where these sources are.
 pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/machines");
 /// Where the unpacked packages are.
-const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.work/root");
+pub const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.work/root");
 
 const INSIDE: &str = "FTP_PROXY_PEERS_INSIDE";
 
