@@ -89,10 +89,27 @@ pub fn every_keepalived_configuration_of_the_document_is_valid() {
         let path = file(&format!("valid-{index}.keepalived"), &content);
         let read = run(machine.command("keepalived").args(["-t", "-f", &path]));
         assert!(read.is_ok(), "{name}: {read:?}");
-        // A word that is wrong does not pass, so that what passes says something.
-        let broken = content.replacen("lb_algo ", "lb_algo no-such-", 1);
-        let path = file(&format!("broken-{index}.keepalived"), &broken);
-        let read = run(machine.command("keepalived").args(["-t", "-f", &path]));
-        assert!(read.is_err(), "{name}: lb_algo is not looked at");
+        // Words that are wrong do not pass, so that what passes says something.
+        for (word, wrong) in [
+            ("lb_algo ", "lb_algo no-such-"),
+            ("inhibit_on_failure", "inhibit_on_fail"),
+            ("ip_family inet6", "ip_family inet"),
+        ] {
+            let broken = content.replacen(word, wrong, 1);
+            assert_ne!(broken, content, "{name}: {word}");
+            let path = file(&format!("broken-{index}.keepalived"), &broken);
+            let read = run(machine.command("keepalived").args(["-t", "-f", &path]));
+            assert!(read.is_err(), "{name}: {word} is not looked at");
+        }
+        // A gateway that drains fails its check, and keeps its sessions only if it is not removed.
+        for server in content.split("real_server ").skip(1) {
+            let inner = server.split("\nvirtual_server").next().unwrap();
+            let checked = inner.contains("TCP_CHECK");
+            assert_eq!(
+                inner.contains("inhibit_on_failure\n"),
+                checked,
+                "{name}: {inner}"
+            );
+        }
     }
 }
