@@ -196,8 +196,15 @@ fn a_client_that_never_reads_our_own_refusals_costs_no_more_than_the_queue() {
 #[test]
 fn a_server_that_never_reads_or_answers_costs_no_more_than_the_queue() {
     for options in [
-        &[][..],
-        &["--max-outstanding", "1024", "--max-line", "65536"],
+        &["--max-command", "4096"][..],
+        &[
+            "--max-outstanding",
+            "1024",
+            "--max-line",
+            "65536",
+            "--max-command",
+            "65536",
+        ],
     ] {
         let line = [&[b'x'; 4000][..], b"\r\n"].concat();
         let measured = Measured::begin(options);

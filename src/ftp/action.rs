@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Side;
-use super::line::MAX_LINE;
+use super::line::{MAX_COMMAND, MAX_LINE};
 use super::session::MAX_OUTSTANDING;
 use crate::endpoint::HostPort;
 use crate::permit::{Foreign, Permit};
@@ -26,6 +26,8 @@ pub struct Terms {
     pub permit: Permit,
     /// `--max-line`: longest line of either side, in bytes with its line end.
     pub max_line: usize,
+    /// `--max-command`: longest command that a server gets, in bytes with its line end.
+    pub max_command: usize,
     /// `--max-outstanding`: commands that may wait for their answers before no more are taken.
     pub max_outstanding: usize,
 }
@@ -42,6 +44,7 @@ impl Terms {
             any_port: false,
             permit: Permit::default(),
             max_line: MAX_LINE,
+            max_command: MAX_COMMAND,
             max_outstanding: MAX_OUTSTANDING,
         }
     }

@@ -7,6 +7,11 @@ use std::collections::VecDeque;
 /// bound; the ancestors' was 512, too short for the paths of today (docs/ancestors.md, D19).
 pub const MAX_LINE: usize = 4096;
 
+/// Longest command that a server gets unless the terms say otherwise, in bytes, line end included. GNU inetutils ftpd and
+/// others of the BSD family read 511 bytes at a time and take what follows for the next command (the kind of
+/// CVE-2008-4247). Of a line of 512 bytes at most its line end follows, which is no command.
+pub const MAX_COMMAND: usize = 512;
+
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {

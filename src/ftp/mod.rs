@@ -16,7 +16,7 @@ mod telnet;
 
 pub use action::{Action, DataEnd, DataPlan, End, NoData, Note, Terms};
 pub use addr::{BadEprt, EprtArgument, PortArgument};
-pub use line::MAX_LINE;
+pub use line::{MAX_COMMAND, MAX_LINE};
 pub use session::{MAX_OUTSTANDING, Session};
 
 /// One of the two peers of a session.

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::given::Given;
 use super::{BadUsage, MAX_TIMEOUT};
-use crate::ftp::{MAX_LINE, MAX_OUTSTANDING};
+use crate::ftp::{MAX_COMMAND, MAX_LINE, MAX_OUTSTANDING};
 
 /// The bounds of a session. Made by the command line, or [`Bounds::default`] where that says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// `--max-line`: longest control line, in bytes with its line end, 512 to 65536; 4096.
     pub line: usize,
+    /// `--max-command`: longest command that a server gets, in bytes with its line end, 512 to 65536; 512.
+    pub command: usize,
     /// `--max-outstanding`: commands that may wait for their answers, 4 to 1024; 64.
     pub outstanding: usize,
     /// `--max-queue`: bytes that wait for one side before the other is no longer read, 4096 to 1048576; 65536.
@@ -30,6 +32,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Bounds {
             line: MAX_LINE,
+            command: MAX_COMMAND,
             outstanding: MAX_OUTSTANDING,
             queue: 65536,
             connect: Duration::from_secs(30),
@@ -47,6 +50,9 @@ pub(super) fn bounds(given: &Given) -> Result<Bounds, BadUsage> {
         line: given
             .number("max-line", 512, 65536)?
             .unwrap_or(default.line),
+        command: given
+            .number("max-command", 512, 65536)?
+            .unwrap_or(default.command),
         outstanding: given
             .number("max-outstanding", 4, 1024)?
             .unwrap_or(default.outstanding),
@@ -82,12 +88,13 @@ mod tests {
     fn every_bound_is_settable_and_none_is_without_a_ceiling() {
         assert_eq!(run("-p").unwrap().bounds, Bounds::default());
         let options = run(
-            "-p --max-line 512 --max-outstanding 4 --max-queue 4096 --connect-timeout 1 \
+            "-p --max-line 512 --max-command 513 --max-outstanding 4 --max-queue 4096 --connect-timeout 1 \
                            --accept-timeout 2 --login-timeout 3 --stall-timeout 4",
         )
         .unwrap();
         let least = Bounds {
             line: 512,
+            command: 513,
             outstanding: 4,
             queue: 4096,
             connect: Duration::from_secs(1),
@@ -107,6 +114,8 @@ mod tests {
         for bad in [
             "--max-line 511",
             "--max-line 65537",
+            "--max-command 511",
+            "--max-command 65537",
             "--max-outstanding 3",
             "--max-outstanding 1025",
             "--max-queue 4095",

@@ -119,6 +119,11 @@ pub const TABLE: &[Opt] = &[
         "host[,class]",
         "clients are told this for passive data",
     ),
+    long(
+        "max-command",
+        "bytes",
+        "longest command that the server gets (512)",
+    ),
     long("max-line", "bytes", "longest control line (4096)"),
     long(
         "max-outstanding",

@@ -175,6 +175,7 @@ impl Proxy<'_> {
             any_port: self.options.destination == Destination::Forward { any_port: true },
             permit: self.options.permit.clone(),
             max_line: bounds.line,
+            max_command: bounds.command,
             max_outstanding: bounds.outstanding,
             ..Terms::of(ends.client.ip())
         };

@@ -54,6 +54,7 @@ impl<'a> Stage<'a> {
             any_port: options.destination == Destination::Forward { any_port: true },
             permit: options.permit,
             max_line: script.number("--max-line").unwrap_or(plain.max_line),
+            max_command: script.number("--max-command").unwrap_or(plain.max_command),
             max_outstanding: script
                 .number("--max-outstanding")
                 .unwrap_or(plain.max_outstanding),

@@ -10,6 +10,12 @@ use super::Session;
 use super::expected::{Expected, Login, Parked};
 use crate::endpoint::{FTP_PORT, HostPort};
 
+/// What a client hears of a line that is longer than a bound.
+const TOO_LONG: &[u8] = b"500 Line too long.\r\n";
+
+/// A Synch as BSD's ftp(1) sends it. The third byte is urgent.
+const SYNCH: [u8; 4] = [IAC, IP, IAC, DM];
+
 impl Session {
     /// Acts on the next line from the client; `false` if there is none that may be acted on now.
     pub(super) fn take_command(&mut self) -> bool {
@@ -46,7 +52,7 @@ impl Session {
     fn command(&mut self, line: &Line) {
         let text = body(&line.bytes);
         self.note(Note::Command(loggable(text)));
-        if let Some((why, reply)) = unreadable(line, text) {
+        if let Some((why, reply)) = unreadable(line, text, self.terms.max_command) {
             return self.refuse(why, text, reply);
         }
         let command = Command::parse(text);
@@ -60,10 +66,7 @@ impl Session {
             return self.choose(&command, text);
         }
         if line.synch {
-            // As BSD's ftp(1) sends it: whichever byte a server takes for the urgent one, a command remains.
-            self.actions
-                .push_back(Action::Urgent(Side::Server, vec![IAC, IP, IAC]));
-            self.actions.push_back(Action::Send(Side::Server, vec![DM]));
+            self.send_synch();
         }
         match command {
             Command::User(name) => self.user(name, line),
@@ -105,6 +108,15 @@ impl Session {
             }
             command => self.ask(line.bytes.clone(), Expected::answer_to(&command)),
         }
+    }
+
+    /// Whichever byte a server takes for the urgent one, a command remains.
+    fn send_synch(&mut self) {
+        let (urgent, mark) = SYNCH.split_at(3);
+        let mark = Action::Send(Side::Server, mark.to_vec());
+        self.actions
+            .push_back(Action::Urgent(Side::Server, urgent.to_vec()));
+        self.actions.push_back(mark);
     }
 
     fn deny(&mut self, text: &[u8]) {
@@ -180,7 +192,8 @@ impl Session {
             return self.refuse_user(body(&line.bytes));
         }
         let whole = if self.terms.anonymous_only || again.is_some() {
-            // In one form: nobody shall find a server that reads the blanks differently (docs/ancestors.md, D23).
+            // In one form: nobody shall find a server that reads the blanks differently (docs/ancestors.md, D23). It is
+            // not longer than the client's: what it has more of is a CR, and `ftp`, or a user without the server, is short.
             [b"USER ", user, b"\r\n"].concat()
         } else {
             line.bytes.clone()
@@ -213,10 +226,15 @@ impl Session {
     }
 }
 
-/// Why a line can be no command, and what the client hears of it.
-fn unreadable(line: &Line, text: &[u8]) -> Option<(&'static str, &'static [u8])> {
+/// Why a line can be no command, and what the client hears of it. `most`: bytes that the server may get.
+fn unreadable(line: &Line, text: &[u8], most: usize) -> Option<(&'static str, &'static [u8])> {
     if line.too_long {
-        return Some(("line too long", b"500 Line too long.\r\n"));
+        return Some(("line too long", TOO_LONG));
+    }
+    // A server that knows no Telnet counts the Synch as part of the line.
+    let synch = if line.synch { SYNCH.len() } else { 0 };
+    if line.bytes.len() + synch > most {
+        return Some(("longer than --max-command", TOO_LONG));
     }
     if text.iter().any(|b| matches!(b, 0 | b'\r')) {
         let reply = b"500 Commands may hold no NUL and no bare CR.\r\n";

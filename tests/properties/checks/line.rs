@@ -2,7 +2,7 @@
 
 use ftp_proxy::ftp::{Action, Session, Side};
 
-use super::oracle::{LONGEST, body};
+use super::oracle::{LONGEST, LONGEST_COMMAND, body};
 use super::script::SERVER;
 use super::tame::{ANSWER, talk, terms};
 
@@ -32,7 +32,7 @@ fn client(bytes: &[u8], cut: usize) {
     let mut to_server: Vec<&[u8]> = Vec::new();
     let mut to_client: Vec<&[u8]> = vec![b"220 Hi.\r\n"];
     for line in &lines {
-        to_client.push(if line.len() > LONGEST {
+        to_client.push(if line.len() > LONGEST_COMMAND {
             b"500 Line too long.\r\n"
         } else if body(line).iter().any(|b| matches!(b, 0 | b'\r')) {
             b"500 Commands may hold no NUL and no bare CR.\r\n"

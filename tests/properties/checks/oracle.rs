@@ -3,6 +3,9 @@
 /// Longest line that is taken (ftp-proxy(8), CAVEATS).
 pub const LONGEST: usize = 4096;
 
+/// Longest command that the server gets (ftp-proxy(8), --max-command).
+pub const LONGEST_COMMAND: usize = 512;
+
 pub const IAC: u8 = 255;
 
 /// A piece of what the client sent, Telnet taken out (RFC 854).

@@ -7,7 +7,7 @@ use ftp_proxy::ftp::{Action, DataPlan, Note, Side, Terms};
 
 use ftp_proxy::permit::Foreign;
 
-use super::oracle::{LONGEST, Line, Unit, body, latin, lines, units, words};
+use super::oracle::{LONGEST, LONGEST_COMMAND, Line, Unit, body, latin, lines, units, words};
 use super::quiet::{Heard, as_dropped, masked};
 use super::script::Script;
 
@@ -181,6 +181,7 @@ impl Witness {
         let feeds = bytes.iter().filter(|&&b| b == b'\n').count();
         assert!(feeds == 1 && bytes.ends_with(b"\n"), "{:?}", shown());
         assert!(!bytes.contains(&0), "NUL in {:?}", shown());
+        assert!(bytes.len() <= LONGEST_COMMAND, "{} bytes", bytes.len());
         let plain = |unit: &Unit| matches!(unit, Unit::Byte(_));
         assert!(units(bytes).iter().all(plain), "Telnet in {:?}", shown());
         let asked = words(&self.line().bytes).0;
