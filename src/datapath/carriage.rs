@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
@@ -12,6 +12,13 @@ use super::{Ready, Source, Watch};
 use crate::ftp::Side;
 use crate::net;
 
+/// A data connection that moves fewer bytes in [`PERIOD`] has no use for a wide conduit. The conduits of all sessions share a
+/// bound (pipe(7), pipe-user-pages-soft), and connections that stand still must not use it up.
+const FAST: u64 = 4 << 20;
+
+/// How often that is looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+
 /// Both sockets of a data connection, and the two directions between them.
 #[derive(Debug)]
 pub(super) struct Carriage {
@@ -20,9 +27,46 @@ pub(super) struct Carriage {
     pub(super) to_client: Pump,
     pub(super) to_server: Pump,
     pub(super) since: Instant,
+    /// When a conduit became wide or was last looked at, and the bytes delivered until then.
+    looked_at: (Instant, u64),
 }
 
 impl Carriage {
+    pub(super) fn new(client: Socket, server: Socket, now: Instant) -> Self {
+        Carriage {
+            client,
+            server,
+            to_client: Pump::default(),
+            to_server: Pump::default(),
+            since: now,
+            looked_at: (now, 0),
+        }
+    }
+
+    /// When [`Carriage::narrow`] is to look at the conduits.
+    pub(super) fn deadline(&self, spare: &Spare) -> Option<Instant> {
+        self.is_wide(spare).then(|| self.looked_at.0 + PERIOD)
+    }
+
+    /// Narrows wide conduits unless the connection is fast.
+    pub(super) fn narrow(&mut self, spare: &mut Spare, now: Instant) {
+        let bytes = self.to_client.bytes() + self.to_server.bytes();
+        match self.deadline(spare) {
+            Some(deadline) if now < deadline => return,
+            Some(_) if bytes - self.looked_at.1 < FAST => {
+                self.to_client.narrow();
+                self.to_server.narrow();
+                spare.narrow();
+            }
+            _ => {}
+        }
+        self.looked_at = (now, bytes);
+    }
+
+    fn is_wide(&self, spare: &Spare) -> bool {
+        self.to_client.is_wide() || self.to_server.is_wide() || spare.is_wide()
+    }
+
     /// Carries each way what [`Carriage::watch`] has found ready to go; how it broke, if it did.
     pub(super) fn turn(
         &mut self,

@@ -84,6 +84,16 @@ impl Pump {
         Ok(self.finished || before != self.bytes)
     }
 
+    pub(super) fn is_wide(&self) -> bool {
+        self.conduit.as_ref().is_some_and(Conduit::is_wide)
+    }
+
+    pub(super) fn narrow(&mut self) {
+        if let Some(conduit) = &mut self.conduit {
+            conduit.narrow();
+        }
+    }
+
     /// Gives all that is pending; `false` if the sink takes no more for now.
     fn empty(&mut self, conduit: &mut Conduit, to: &Socket) -> Result<bool, Broken> {
         while conduit.pending() > 0 {

@@ -44,6 +44,16 @@ impl Spare {
         }
     }
 
+    pub(super) fn is_wide(&self) -> bool {
+        self.conduit.as_ref().is_some_and(Conduit::is_wide)
+    }
+
+    pub(super) fn narrow(&mut self) {
+        if let Some(conduit) = &mut self.conduit {
+            conduit.narrow();
+        }
+    }
+
     /// The data connection is over; another may follow.
     pub(super) fn rest(&mut self, now: Instant) {
         self.until = self.conduit.is_some().then(|| now + KEPT);

@@ -10,7 +10,6 @@ use super::{Relayed, State};
 use crate::datapath::arrivals::Arrived;
 use crate::datapath::carriage::Carriage;
 use crate::datapath::legs::scoped;
-use crate::datapath::pump::Pump;
 use crate::ftp::{DataEnd, DataPlan};
 use crate::net::{self, SourcePort};
 use crate::proxy_protocol;
@@ -90,13 +89,7 @@ impl Relayed<'_> {
                     DataPlan::Passive { .. } => (came, dialled),
                 };
                 self.totals.transfers += 1;
-                self.state = State::Carrying(Carriage {
-                    client,
-                    server,
-                    to_client: Pump::default(),
-                    to_server: Pump::default(),
-                    since: now,
-                });
+                self.state = State::Carrying(Carriage::new(client, server, now));
                 None
             }
             Err(error) => Some(self.cannot_open(&[&came, &dialled], plan, &error)),

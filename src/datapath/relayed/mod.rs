@@ -204,6 +204,9 @@ impl DataPath for Relayed<'_> {
         if ready.has(Source::Listener) || late {
             ends.extend(self.accept(now));
         }
+        if let State::Carrying(carriage) = &mut self.state {
+            carriage.narrow(&mut self.spare, now);
+        }
         let data = ready.has(Source::Data(Side::Client)) || ready.has(Source::Data(Side::Server));
         match &self.state {
             State::Dialling { .. } if data => {
@@ -228,7 +231,8 @@ impl DataPath for Relayed<'_> {
         let state = match &self.state {
             State::Listening { arrivals, .. } => arrivals.deadline(),
             State::Dialling { deadline, .. } | State::Telling { deadline, .. } => Some(*deadline),
-            _ => None,
+            State::Carrying(carriage) => carriage.deadline(&self.spare),
+            State::Idle => None,
         };
         [state, self.spare.deadline()].into_iter().flatten().min()
     }

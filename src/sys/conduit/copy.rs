@@ -37,6 +37,15 @@ impl Conduit {
         self.end - self.start
     }
 
+    /// It shares nothing with other processes.
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        false
+    }
+
+    /// Nothing: it shares nothing with other processes.
+    pub fn narrow(&mut self) {}
+
     /// Takes what the socket has: 0 is the end of its stream. Call it only while nothing is pending.
     ///
     /// # Errors
