@@ -6,6 +6,18 @@ use super::given::Given;
 use super::{BadUsage, MAX_TIMEOUT};
 use crate::ftp::{MAX_COMMAND, MAX_LINE, MAX_OUTSTANDING};
 
+/// `-t`: when a session in which nothing moves is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// `-t` is not given. Under inetd such a session is not ended, as with the ancestors; a process that listens itself
+    /// ends it after a time of its own.
+    Unset,
+    /// `-t 0`: it is not ended.
+    Never,
+    /// It is ended after this time, in the middle of a transfer too.
+    After(Duration),
+}
+
 /// The bounds of a session. Made by the command line, or [`Bounds::default`] where that says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -63,6 +75,14 @@ pub(super) fn bounds(given: &Given) -> Result<Bounds, BadUsage> {
         accept: seconds(given, "accept-timeout", default.accept)?,
         login: seconds(given, "login-timeout", default.login)?,
         stall: seconds(given, "stall-timeout", default.stall)?,
+    })
+}
+
+pub(super) fn idle(given: &Given) -> Result<Idle, BadUsage> {
+    Ok(match given.number("t", 0, MAX_TIMEOUT)? {
+        None => Idle::Unset,
+        Some(0) => Idle::Never,
+        Some(seconds) => Idle::After(Duration::from_secs(seconds)),
     })
 }
 

@@ -16,13 +16,12 @@ mod table;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use crate::endpoint::PortRange;
 use crate::permit::Permit;
 pub use announce::AnnounceOptions;
 pub use balancer::{Balancers, Send};
-pub use bounds::Bounds;
+pub use bounds::{Bounds, Idle};
 pub use data::{DataPath, LogRules, RuleOptions};
 pub use destination::{Destination, IpfLookup};
 use given::Given;
@@ -76,8 +75,8 @@ pub struct Options {
     pub permit: Permit,
     /// `-r`: host names are looked up.
     pub names: bool,
-    /// `-t`: longest silence; `None` is for ever.
-    pub timeout: Option<Duration>,
+    /// `-t`: when a session in which nothing moves is ended.
+    pub idle: Idle,
     /// What a session may take of memory and time.
     pub bounds: Bounds,
     /// `-V`: commands and replies are logged.
@@ -157,7 +156,7 @@ where
         nat_mode: given.flag("n"),
         permit: permits::permit(&given)?,
         names: given.flag("r"),
-        timeout: bounds::seconds(&given, "t", None)?,
+        idle: bounds::idle(&given)?,
         bounds: bounds::bounds(&given)?,
         verbose: given.flag("V"),
         libwrap: given.flag("w"),
@@ -202,6 +201,8 @@ fn log_stderr(given: &Given) -> Result<bool, BadUsage> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     pub(super) fn run(line: &str) -> Result<Options, String> {
@@ -241,7 +242,7 @@ mod tests {
                 nat_mode: false,
                 permit: Permit::default(),
                 names: false,
-                timeout: None,
+                idle: Idle::Unset,
                 bounds: Bounds::default(),
                 verbose: false,
                 libwrap: false,
@@ -260,7 +261,7 @@ mod tests {
         assert!(options.anonymous_only && options.nat_mode && options.names);
         assert!(options.verbose && options.libwrap);
         assert_eq!(options.debug, 3);
-        assert_eq!(options.timeout, Some(Duration::from_secs(60)));
+        assert_eq!(options.idle, Idle::After(Duration::from_secs(60)));
         assert_eq!(Some(options.ports), PortRange::new(2000, 3000));
         assert_eq!(
             options.destination,
@@ -303,7 +304,7 @@ mod tests {
         let options =
             run("-t 5 -t 0 -D1 -D 2 --listen 127.0.0.1:21 --listen [::1]:21 --forward --forward")
                 .unwrap();
-        assert_eq!(options.timeout, None);
+        assert_eq!(options.idle, Idle::Never);
         assert_eq!(options.debug, 2);
         assert_eq!(options.listen.len(), 2);
         assert_eq!(

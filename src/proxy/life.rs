@@ -1,6 +1,7 @@
 //! The life of a session.
 
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::destined::Destined;
 use super::refusal::{Refusal, fault, gone, turn_away};
@@ -13,11 +14,15 @@ use crate::ftp::{Session, Terms};
 use crate::listen::Beginning;
 use crate::nat::Redirected;
 use crate::net::{self, LocalAddresses, SourcePort};
-use crate::options::{self, Destination};
+use crate::options::{self, Destination, Idle};
 use crate::privs::{Dropped, Root};
 use crate::relay::{Control, Limits, Relay, Summary};
 use crate::resolver::{self, Resolver};
 use crate::signals::Signals;
+
+/// When a process that listens ends a session without a transfer in which nothing moves, unless `-t` says. Servers have
+/// 5 to 15 minutes, so theirs come first; this one ends the sessions of servers that have none.
+const QUIET: Duration = Duration::from_secs(3600);
 
 /// A session that may begin.
 struct Admitted {
@@ -168,6 +173,11 @@ impl Proxy<'_> {
         })?;
         let (data, epsv) = self.data_path(legs, &destined, broker);
         let bounds = &self.options.bounds;
+        let (idle, quiet) = match self.options.idle {
+            Idle::Unset => (None, self.listens.then_some(QUIET)),
+            Idle::Never => (None, None),
+            Idle::After(time) => (Some(time), None),
+        };
         let terms = Terms {
             epsv,
             anonymous_only: self.options.anonymous_only,
@@ -189,7 +199,8 @@ impl Proxy<'_> {
             begun: begins.then_some(&mut begun),
             limits: Limits {
                 queue: bounds.queue,
-                idle: self.options.timeout,
+                idle,
+                quiet,
                 login: bounds.login,
                 accept: bounds.accept,
                 stall: bounds.stall,

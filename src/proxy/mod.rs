@@ -29,7 +29,7 @@ use crate::wrappers::Wrappers;
 /// # Errors
 /// Why the process ends; the client, if there is one, has been told.
 pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
-    let (proxy, root) = Proxy::begin(options, log).map_err(|error| unserved(options, error))?;
+    let (mut proxy, root) = Proxy::begin(options, log).map_err(|error| unserved(options, error))?;
     let (client, begun, standing) = match listen::passed()? {
         Passed::Connection(client) => (client, None, Standing::Root(root)),
         Passed::None if options.listen.is_empty() => {
@@ -37,6 +37,7 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             (client, None, Standing::Root(root))
         }
         passed => {
+            proxy.listens = true;
             let listeners = match passed {
                 Passed::Listeners(listeners) => listeners,
                 _ => listen::bind(
@@ -79,6 +80,8 @@ struct Proxy<'a> {
     choice: Choice,
     engine: Option<Engine>,
     wrappers: Option<Wrappers>,
+    /// Clients come to listeners of this process.
+    listens: bool,
     log: &'a Log,
 }
 
@@ -104,6 +107,7 @@ impl<'a> Proxy<'a> {
             choice,
             engine,
             wrappers,
+            listens: false,
             log,
         };
         Ok((proxy, root))

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Relay;
-use crate::ftp::{DataEnd, End};
+use crate::ftp::{DataEnd, End, Session};
 
 /// How long the server may take to speak of a data connection that failed, before the client hears of it from us.
 const VERDICT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,6 +24,8 @@ pub struct Limits {
     pub queue: usize,
     /// `-t`: how long nothing may move.
     pub idle: Option<Duration>,
+    /// The same without `-t`. The time does not count while a transfer may be under way.
+    pub quiet: Option<Duration>,
     /// `--login-timeout`: how long the client may take to be let in by the server.
     pub login: Option<Duration>,
     /// `--accept-timeout`: how long a data connection is waited for.
@@ -89,7 +91,9 @@ impl Relay<'_> {
     pub(super) fn check(&mut self, clocks: &mut Clocks, over: bool) {
         let now = clocks.now;
         let still = now.saturating_duration_since(clocks.active);
-        if let Some(patience) = self.patience().filter(|p| !over && still >= *p) {
+        if let Some(patience) =
+            patience(&self.session, &self.limits).filter(|p| !over && still >= *p)
+        {
             let seconds = patience.as_secs();
             self.log
                 .info(format_args!("timeout: no data for {seconds} seconds"));
@@ -157,7 +161,7 @@ impl Relay<'_> {
         let patience = if over {
             Some(LINGER_TIMEOUT)
         } else {
-            self.patience()
+            patience(&self.session, &self.limits)
         };
         let all = [
             patience.map(|patience| clocks.active + patience),
@@ -171,20 +175,79 @@ impl Relay<'_> {
         ];
         all.into_iter().flatten().min()
     }
+}
 
-    /// How long nothing may move: `-t`, and less once nobody but the server could move anything.
-    fn patience(&self) -> Option<Duration> {
-        if self.session.data_moves_unseen() {
-            return None;
-        }
-        let winding_up = self.session.is_winding_up().then_some(LINGER_TIMEOUT);
-        self.limits.idle.into_iter().chain(winding_up).min()
+/// How long nothing may move: `-t`, and less once nobody but the server could move anything.
+fn patience(session: &Session, limits: &Limits) -> Option<Duration> {
+    if session.data_moves_unseen() {
+        return None;
     }
+    let winding_up = session.is_winding_up().then_some(LINGER_TIMEOUT);
+    let quiet = limits.quiet.filter(|_| !session.may_be_transferring());
+    [limits.idle, quiet, winding_up].into_iter().flatten().min()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ftp::{Side, Terms};
+
+    const QUIET: Limits = Limits {
+        queue: 65536,
+        idle: None,
+        quiet: Some(Duration::from_secs(3600)),
+        login: None,
+        accept: None,
+        stall: None,
+    };
+
+    /// A session that has been greeted, with or without `-n`, after these bytes of client and server in turn.
+    fn session_after(nat_mode: bool, said: &[&str]) -> Session {
+        let client = [192, 0, 2, 1].into();
+        let terms = Terms {
+            nat_mode,
+            ..Terms::of(client)
+        };
+        let mut session = Session::new(terms, Some([198, 51, 100, 1].into()));
+        let sides = [Side::Server, Side::Client].into_iter().cycle();
+        for (side, line) in sides.zip(["220 hi\r\n"].iter().chain(said)) {
+            session.receive(side, line.as_bytes());
+            while session.poll().is_some() {}
+        }
+        session
+    }
+
+    #[test]
+    fn without_t_only_a_session_between_transfers_is_idle() {
+        let patience_of = |said: &[&str]| patience(&session_after(false, said), &QUIET);
+        assert_eq!(patience_of(&[]), QUIET.quiet);
+        assert_eq!(patience_of(&["NOOP\r\n"]), QUIET.quiet);
+        assert_eq!(patience_of(&["RETR a\r\n"]), None);
+        assert_eq!(patience_of(&["RETR a\r\n", "150 here\r\n"]), None);
+        let done = ["RETR a\r\n", "150 here\r\n", "", "226 done\r\n"];
+        assert_eq!(patience_of(&done), QUIET.quiet);
+    }
+
+    #[test]
+    fn a_transfer_that_cannot_be_seen_is_not_idle() {
+        let limits = Limits {
+            idle: Some(Duration::from_secs(60)),
+            quiet: None,
+            ..QUIET
+        };
+        let patience_of = |nat, said: &[&str]| patience(&session_after(nat, said), &limits);
+        let passive = [
+            "PASV\r\n",
+            "227 (198,51,100,1,200,1)\r\n",
+            "RETR a\r\n",
+            "150 here\r\n",
+        ];
+        assert_eq!(patience_of(true, &passive), None, "with -n");
+        assert_eq!(patience_of(true, &passive[..2]), limits.idle);
+        assert_eq!(patience_of(false, &passive[2..]), limits.idle);
+        let encrypted = session_after(true, &["AUTH TLS\r\n", "234 go\r\n"]);
+        assert_eq!(patience(&encrypted, &QUIET), None);
+    }
 
     #[test]
     fn a_clock_runs_only_while_something_is_waited_for_and_begins_anew() {

@@ -185,7 +185,19 @@ impl Session {
     #[must_use]
     pub fn data_moves_unseen(&self) -> bool {
         let begun = |e: &Expected| matches!(e, Expected::Transfer { begun: true, .. });
-        self.data == Data::Elsewhere && self.outstanding.iter().any(begun)
+        let elsewhere = match self.data {
+            Data::Elsewhere => true,
+            // The client has dialled the server.
+            Data::None => self.terms.nat_mode,
+            _ => false,
+        };
+        elsewhere && self.outstanding.iter().any(begun)
+    }
+
+    /// A transfer is under way, or could be: what is encrypted cannot be read.
+    #[must_use]
+    pub fn may_be_transferring(&self) -> bool {
+        self.is_transferring() || self.opaque
     }
 
     /// The client will say no more, so nobody but a working server keeps the session going.
