@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod provoked;
 mod stderr;
 
 use std::cell::{Cell, RefCell};
@@ -13,11 +14,14 @@ use std::fmt::{self, Arguments, Write as _};
 use std::io;
 use std::panic::PanicHookInfo;
 use std::process;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use syslog::Severity;
 
 use crate::sys::syslogd::Syslogd;
+use provoked::Counts;
+pub use provoked::Provoked;
 use stderr::Stderr;
 pub use stderr::may_be_the_client;
 
@@ -44,6 +48,7 @@ pub struct Log {
     verbose: bool,
     to: To,
     pid: Cell<u32>,
+    provoked: Counts,
     stderr: Option<RefCell<Stderr>>,
     syslog: Option<RefCell<Syslog>>,
 }
@@ -59,6 +64,7 @@ impl Log {
             verbose,
             to,
             pid: Cell::new(process::id()),
+            provoked: Counts::default(),
             stderr: stderr.map(RefCell::new),
             syslog: syslog.map(RefCell::new),
         }
@@ -91,6 +97,27 @@ impl Log {
         }
     }
 
+    /// A line that a peer can provoke as often as it likes. `write` writes it, and is called for the first few of its kind.
+    pub fn provoked(&self, kind: Provoked, write: impl FnOnce(&Log)) {
+        let verdict = self.provoked.add(kind, now());
+        if let Some(sum) = verdict.sum {
+            self.warning(format_args!("{sum}"));
+        }
+        if verdict.line {
+            write(self);
+        }
+        if let Some(notice) = verdict.notice {
+            self.warning(format_args!("{notice}"));
+        }
+    }
+
+    /// Says how many lines of each kind were not written. To be called when a process ends.
+    pub fn provoked_sums(&self) {
+        for sum in self.provoked.sums() {
+            self.warning(format_args!("{sum}"));
+        }
+    }
+
     /// Whether commands and replies are to be logged (`-V`).
     #[must_use]
     pub fn verbose(&self) -> bool {
@@ -107,6 +134,7 @@ impl Log {
     /// In a forked child, first thing: its lines carry its own process id.
     pub fn after_fork(&self) {
         self.pid.set(process::id());
+        self.provoked.clear();
         if let Some(syslog) = &self.syslog {
             *syslog.borrow_mut() = Syslog::open();
         }
@@ -146,6 +174,14 @@ impl Log {
             syslog.borrow_mut().send(severity, &text);
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "lines come from everywhere, and those of a peer are counted by the minute"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Panics go where the log goes: to syslog, unless it is known that standard error is not the client. The message is left

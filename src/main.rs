@@ -44,6 +44,7 @@ fn main() -> ExitCode {
             error.exit_code()
         }
     };
+    log.provoked_sums();
     end(code)
 }
 

@@ -14,7 +14,7 @@ use super::filter::Filter;
 use super::request::{Answer, LENGTH, Request};
 use super::rights::{Objection, Rights};
 use super::{cage, here};
-use crate::log::Log;
+use crate::log::{Log, Provoked};
 use crate::net::{self, SourcePort};
 use crate::options::{DataPath, RuleOptions};
 use crate::privs::{Needs, Root};
@@ -108,6 +108,7 @@ impl<'a> Hand<'a> {
             self.log
                 .error(format_args!("broker: cannot take a grant away: {error}"));
         }
+        self.log.provoked_sums();
         code
     }
 
@@ -164,7 +165,9 @@ impl<'a> Hand<'a> {
             Ok(()) => Answer::Done,
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Answer::Taken,
             Err(error) => {
-                self.log.error(format_args!("broker: {error}"));
+                self.log.provoked(Provoked::NoData, |log| {
+                    log.error(format_args!("broker: {error}"));
+                });
                 Answer::Failed(error.raw_os_error().unwrap_or(Errno::EIO as i32))
             }
         };

@@ -1,5 +1,6 @@
 //! Who comes to the listener of a data connection, and who of them is the one that it is for.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -8,9 +9,9 @@ use std::time::Instant;
 use socket2::Socket;
 
 use super::{Source, Watch};
-use crate::balancer::{Hearing, Unheard};
+use crate::balancer::Hearing;
 use crate::cidr::Networks;
-use crate::log::Log;
+use crate::log::{Log, Provoked};
 use crate::net::{self, canonical};
 use crate::proxy_protocol::Header;
 
@@ -127,9 +128,11 @@ impl<'a> Arrivals<'a> {
     fn make_room(&mut self, log: &Log) {
         if self.waiting.len() == WAITING_MAX {
             let from = self.waiting.remove(0).from;
-            log.warning(format_args!(
-                "refused data connection from {from}: others have come, and its PROXY protocol header has not"
-            ));
+            say_why(
+                from,
+                &"others have come, and its PROXY protocol header has not",
+                log,
+            );
         }
     }
 
@@ -175,17 +178,19 @@ impl<'a> Arrivals<'a> {
 
     fn refuse(&self, from: SocketAddr, balancer: Option<SocketAddr>, log: &Log) {
         let expected = self.expected;
-        match balancer {
+        log.provoked(Provoked::DataConnection, |log| match balancer {
             Some(balancer) => log.warning(format_args!(
                 "refused data connection from {from} by way of {balancer}: not from {expected}"
             )),
             None => log.warning(format_args!(
                 "refused data connection from {from}: not from {expected}"
             )),
-        }
+        });
     }
 }
 
-fn say_why(from: SocketAddr, why: &Unheard, log: &Log) {
-    log.warning(format_args!("refused data connection from {from}: {why}"));
+fn say_why(from: SocketAddr, why: &dyn Display, log: &Log) {
+    log.provoked(Provoked::DataConnection, |log| {
+        log.warning(format_args!("refused data connection from {from}: {why}"));
+    });
 }

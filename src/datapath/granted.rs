@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::broker::{Broker, Wanted};
-use crate::log::Log;
+use crate::log::{Log, Provoked};
 
 /// How long a grant that is no longer needed may stay. Where the next one comes at once it takes the place of the
 /// former, which is cheaper than to take that away first; and it can be used by nobody but the same two hosts.
@@ -67,7 +67,9 @@ impl Granted {
             self.state = State::Nothing;
             // A broker that is gone has done so itself.
             if let Err(error) = self.broker.revoke() {
-                log.error(format_args!("cannot take a grant back: {error}"));
+                log.provoked(Provoked::NoData, |log| {
+                    log.error(format_args!("cannot take a grant back: {error}"));
+                });
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use crate::log::Log;
+use crate::log::{Log, Provoked};
 use crate::net;
 
 /// Rest after the system ran out of descriptors or memory, in milliseconds.
@@ -42,8 +42,9 @@ impl<'a> Acceptor<'a> {
             Err(error) if net::only_that_caller(&error) => None,
             Err(error) => {
                 if !self.resting {
-                    self.log
-                        .error(format_args!("cannot accept clients, trying again: {error}"));
+                    self.log.provoked(Provoked::Client, |log| {
+                        log.error(format_args!("cannot accept clients, trying again: {error}"));
+                    });
                 }
                 self.resting = true;
                 None

@@ -25,7 +25,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::error::Error;
-use crate::log::Log;
+use crate::log::{Log, Provoked};
 use crate::signals::{self, Signals};
 use crate::sys::batch;
 use crate::sys::fork::{Forked, fork_barely};
@@ -172,15 +172,15 @@ impl Parent<'_> {
     fn turn_away(&mut self, listeners: &[&TcpListener], want: &Want) -> Result<(), Error> {
         for listener in listeners {
             if let Some((client, from)) = self.acceptor.accept(listener) {
-                match want {
-                    Want::Room => self.log.warning(format_args!(
+                self.log.provoked(Provoked::Client, |log| match want {
+                    Want::Room => log.warning(format_args!(
                         "refused {from}: {} sessions already",
                         self.max_sessions
                     )),
-                    Want::Process(error) => self
-                        .log
-                        .error(format_args!("refused {from}: cannot fork: {error}")),
-                }
+                    Want::Process(error) => {
+                        log.error(format_args!("refused {from}: cannot fork: {error}"));
+                    }
+                });
                 refuse(client);
             }
         }
@@ -269,8 +269,9 @@ impl Parent<'_> {
                 self.hear(); // it may have had a client, and be done with it
             }
             if let Some(signal) = signal {
-                self.log
-                    .error(format_args!("session [{ended}] was ended by {signal}"));
+                self.log.provoked(Provoked::Session, |log| {
+                    log.error(format_args!("session [{ended}] was ended by {signal}"));
+                });
             }
             if self.waiting == Some(ended) {
                 self.waiting = None;

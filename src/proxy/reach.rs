@@ -9,6 +9,7 @@ use super::refusal::{Refusal, server_gone, unreachable};
 use crate::datapath::{DataPath, Legs};
 use crate::destination::{self, Progress, Unreachable};
 use crate::endpoint::HostPort;
+use crate::log::Provoked;
 use crate::net;
 use crate::proxy_protocol;
 use crate::relay::{Control, Dialled};
@@ -53,7 +54,9 @@ impl Proxy<'_> {
             &mut |progress| match progress {
                 Progress::Waits => waits(),
                 Progress::PassedOver(why) => {
-                    self.log.notice(format_args!("{why}; trying another"));
+                    self.log.provoked(Provoked::Destination, |log| {
+                        log.notice(format_args!("{why}; trying another"));
+                    });
                 }
             },
         )?;
@@ -89,7 +92,9 @@ impl Proxy<'_> {
                 Dialled::Connected(reached.stream, reached.server.ip())
             }
             Err(why) => {
-                self.log.info(format_args!("refused {name}: {why}"));
+                self.log.provoked(Provoked::Destination, |log| {
+                    log.info(format_args!("refused {name}: {why}"));
+                });
                 match why {
                     Unreachable::Forbidden(_) => Dialled::Forbidden(why.reply()),
                     _ => Dialled::Unreachable(why.reply()),

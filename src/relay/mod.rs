@@ -19,7 +19,7 @@ use clocks::Clocks;
 use crate::datapath::{DataPath, Ready, Source, Totals, Watch};
 use crate::endpoint::HostPort;
 use crate::ftp::{Action, DataPlan, End, Note, Session, Side};
-use crate::log::{Log, escaped};
+use crate::log::{Log, Provoked, escaped};
 use crate::permit::Foreign;
 use crate::privs::Dropped;
 use crate::signals::Signals;
@@ -157,8 +157,9 @@ impl Relay<'_> {
         match self.data.prepare(plan, now) {
             Ok(at) => self.session.prepared(at),
             Err(why) => {
-                self.log
-                    .error(format_args!("cannot prepare a data connection: {why}"));
+                self.log.provoked(Provoked::NoData, |log| {
+                    log.error(format_args!("cannot prepare a data connection: {why}"));
+                });
                 self.session.unprepared(why.reason());
             }
         }
@@ -303,8 +304,9 @@ impl Relay<'_> {
                     .debug(1, format_args!("to {to} (proxy): {}", escaped(line)));
             }
             Note::Refused(why, line) => {
-                self.log
-                    .warning(format_args!("refused command, {why}: {}", escaped(line)));
+                self.log.provoked(Provoked::Command, |log| {
+                    log.warning(format_args!("refused command, {why}: {}", escaped(line)));
+                });
             }
             Note::Foreign(side, named, foreign) => {
                 let what = match foreign {
@@ -316,8 +318,9 @@ impl Relay<'_> {
                     Side::Client => ("client", "active"),
                     Side::Server => ("server", "passive"),
                 };
-                self.log
-                    .notice(format_args!("{who} named {named} for {data} data, {what}"));
+                self.log.provoked(Provoked::ThirdParty, |log| {
+                    log.notice(format_args!("{who} named {named} for {data} data, {what}"));
+                });
             }
             Note::LongLine(most) => {
                 self.log.warning(format_args!(
@@ -330,8 +333,9 @@ impl Relay<'_> {
                 ));
             }
             Note::BadPassive(line) => {
-                self.log
-                    .warning(format_args!("passive reply of no use: {}", escaped(line)));
+                self.log.provoked(Provoked::PassiveReply, |log| {
+                    log.warning(format_args!("passive reply of no use: {}", escaped(line)));
+                });
             }
         }
     }

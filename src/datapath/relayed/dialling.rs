@@ -11,6 +11,7 @@ use crate::datapath::arrivals::Arrived;
 use crate::datapath::carriage::Carriage;
 use crate::datapath::legs::scoped;
 use crate::ftp::{DataEnd, DataPlan};
+use crate::log::Provoked;
 use crate::net::{self, SourcePort};
 use crate::proxy_protocol;
 
@@ -126,8 +127,9 @@ impl Relayed<'_> {
             DataPlan::Active { client } => (client, DataEnd::ClientUnreachable),
             DataPlan::Passive { server } => (server, DataEnd::Unopened),
         };
-        self.log
-            .info(format_args!("cannot open data connection to {to}: {error}"));
+        self.log.provoked(Provoked::NoData, |log| {
+            log.info(format_args!("cannot open data connection to {to}: {error}"));
+        });
         end
     }
 }

@@ -19,7 +19,7 @@ use crate::announce::Announced;
 use crate::broker::Broker;
 use crate::destination::Guard;
 use crate::ftp::{DataEnd, DataPlan, Side};
-use crate::log::Log;
+use crate::log::{Log, Provoked};
 use crate::net;
 use crate::options::Balancers;
 
@@ -164,9 +164,11 @@ impl DataPath for Relayed<'_> {
             State::Listening { arrivals, plan, .. } => {
                 let plan = *plan;
                 if let Ok(at) = arrivals.at() {
-                    self.log.info(format_args!(
-                        "nobody came for the data connection at {at} in time"
-                    ));
+                    self.log.provoked(Provoked::NoData, |log| {
+                        log.info(format_args!(
+                            "nobody came for the data connection at {at} in time"
+                        ));
+                    });
                 }
                 self.state = State::Idle;
                 Some(self.tell_server(plan, now))

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::{Relayed, State};
 use crate::ftp::DataEnd;
+use crate::log::Provoked;
 use crate::net;
 
 impl Relayed<'_> {
@@ -13,9 +14,11 @@ impl Relayed<'_> {
         let ports = self.legs.ports;
         match net::listen_data(at, ports) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && !self.legs.strict_ports => {
-                self.log.warning(format_args!(
-                    "every data port from {ports} is taken, listening at another"
-                ));
+                self.log.provoked(Provoked::NoData, |log| {
+                    log.warning(format_args!(
+                        "every data port from {ports} is taken, listening at another"
+                    ));
+                });
                 net::listen_data_anywhere(at)
             }
             result => result,
