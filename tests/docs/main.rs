@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod trust;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,18 +91,98 @@ fn every_decision_that_the_source_cites_is_in_the_list() {
     }
 }
 
+/// The documents for people, from the root.
+fn documents() -> Vec<String> {
+    let mut found: Vec<String> = files("docs")
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+        .map(|path| path.strip_prefix(root()).unwrap().display().to_string())
+        .collect();
+    for name in ["README", "CONTRIBUTING", "SECURITY", "CHANGELOG"] {
+        found.push(format!("{name}.md"));
+    }
+    found.push("bench/README.md".to_owned());
+    found
+}
+
+/// Whether a word of a document is meant for a file of this tree: by its first folder or its ending.
+fn names_a_file(word: &str) -> bool {
+    let plain = word
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "._-/*@+".contains(c));
+    let [first, end] = [word.split('/').next(), word.rsplit('.').next()].map(Option::unwrap);
+    let folder = ["", "src", "docs", "tests"]
+        .iter()
+        .any(|place| !first.is_empty() && root().join(place).join(first).is_dir());
+    let ending = ["rs", "md", "sh", "py", "example", "yaml"].contains(&end) && word != end;
+    plain && ((word.contains('/') && folder) || (ending && !word.starts_with(['/', '.', '*'])))
+}
+
+/// Whether the file is there, from the root, the sources, the documents or the tests; `*` is any one name.
+fn is_there(word: &str) -> bool {
+    let word = word.trim_end_matches('/');
+    ["", "src", "docs", "tests", "tests/cross", "bench"]
+        .iter()
+        .any(|place| {
+            let path = root().join(place).join(word);
+            match word.rsplit('/').next().unwrap().strip_prefix('*') {
+                None => path.exists(),
+                Some(end) => fs::read_dir(path.parent().unwrap()).is_ok_and(|mut entries| {
+                    entries.any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with(end))
+                }),
+            }
+        })
+}
+
 #[test]
-fn every_file_that_the_readme_names_exists() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+fn every_file_that_a_document_names_exists() {
+    assert!(names_a_file("nat/here/*.rs") && is_there("nat/here/*.rs"));
+    assert!(names_a_file("src/none.rs") && !is_there("src/none.rs"));
+    assert!(!names_a_file("192.0.2.0/24") && !names_a_file("/etc/hosts"));
+    let mut missing = Vec::new();
     let mut seen = 0;
-    for word in readme.split('`').skip(1).step_by(2) {
-        let file = word.starts_with("docs/") || word.starts_with("contrib/");
-        if file || word.ends_with(".example") || word.ends_with(".md") {
-            assert!(root().join(word).exists(), "README.md names {word}");
+    for document in documents() {
+        let text = fs::read_to_string(root().join(&document)).unwrap();
+        let outside: String = text.split("```").step_by(2).collect();
+        // What is made by running something is not there before.
+        let made = |word: &str| word.starts_with("target/") || word.starts_with("tests/.work");
+        for word in outside.split('`').skip(1).step_by(2) {
+            let word = word.split([' ', ':']).next().unwrap();
+            if names_a_file(word) && !made(word) {
+                seen += 1;
+                if !is_there(word) {
+                    missing.push(format!("{document} names {word}"));
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} names were read");
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_file_that_is_chosen_by_system_is_in_the_list() {
+    let list = fs::read_to_string(root().join("docs/portability.md")).unwrap();
+    let mut seen = 0;
+    for source in files("src") {
+        let text = fs::read_to_string(&source).unwrap();
+        let folder = source.parent().unwrap().strip_prefix(root().join("src"));
+        let chosen = text.split("path = \"").skip(1);
+        for path in chosen.filter_map(|rest| rest.split('"').next()) {
+            let path = folder.clone().unwrap().join(path);
+            let all = path.with_file_name("");
+            let all = all.display();
+            let named = [
+                path.display().to_string(),
+                format!("{all}*.rs"),
+                format!("{all}"),
+            ];
+            let is_named = named.iter().any(|name| list.contains(&format!("`{name}`")));
+            assert!(is_named, "docs/portability.md lacks {}", path.display());
             seen += 1;
         }
     }
-    assert!(seen > 3, "only {seen} names were read");
+    assert!(seen > 20, "only {seen} choices were found");
 }
 
 /// The crates that the program is made of on each of the systems that deny.toml names, and those that run to build it.
