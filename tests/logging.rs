@@ -263,7 +263,7 @@ fn each_bound_that_is_passed_is_logged() {
         .log
         .logs("the server sent a line of more than 512 bytes");
     let end = session.log.logs("session ended");
-    assert!(end.ends_with("(line too long)"), "{end}");
+    assert!(end.ends_with("(the server broke the protocol)"), "{end}");
 }
 
 #[test]

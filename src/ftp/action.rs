@@ -136,6 +136,10 @@ pub enum Note {
     Refused(&'static str, Vec<u8>),
     /// This side named another host than itself, and what became of that.
     Foreign(Side, IpAddr, Foreign),
+    /// A line of the server's that nothing asked for, and that the client does not get.
+    Unasked(Vec<u8>),
+    /// A line as the client gets it: the server named a third host in it, and no PASV had asked.
+    StrayAddress(Vec<u8>),
     /// The server's line is longer than so many bytes, which the terms allow.
     LongLine(usize),
     /// So many commands wait for their answers that no more are taken for now; said once.
@@ -155,7 +159,7 @@ pub enum End {
     Client,
     /// The server cannot be reached, or may not.
     NoServer,
-    /// The server sent a line longer than any reply.
+    /// The server sent a line longer than any reply, or too many replies that nothing asked for.
     Protocol,
     /// The client speaks HTTP, SMTP or SSH.
     Foreign,
@@ -170,7 +174,7 @@ impl fmt::Display for End {
             End::ServerLost => "the server went away",
             End::Client => "the client went away",
             End::NoServer => "no server",
-            End::Protocol => "line too long",
+            End::Protocol => "the server broke the protocol",
             End::Foreign => "the client does not speak FTP",
             End::Stopped => "stopped",
         })

@@ -13,7 +13,7 @@ pub const MAX_LINE: usize = 4096;
 pub const MAX_COMMAND: usize = 512;
 
 /// One line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     /// The bytes with their line end, or nothing of a line that was too long.
     pub(super) bytes: Vec<u8>,
@@ -27,7 +27,7 @@ pub(super) struct Line {
 ///
 /// Holds at most one unfinished line and the lines of what was last pushed: who pushes must stop while
 /// [`Lines::is_empty`] is false.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lines {
     /// Longest line, in bytes.
     max: usize,

@@ -5,6 +5,8 @@
 pub(super) enum Place {
     /// Belongs to no reply: outside of one, without three digits.
     Stray,
+    /// Outside of a reply, with a fourth digit behind three: a reply to some clients (Python's ftplib), and none to others.
+    Ambiguous,
     /// First line of a reply of several lines.
     Begins(u16),
     /// Within such a reply; such a line may begin with anything, other codes included.
@@ -14,7 +16,7 @@ pub(super) enum Place {
 }
 
 /// Follows the replies of one server.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Replies {
     open: Option<u16>,
 }
@@ -34,15 +36,17 @@ impl Replies {
                 self.open = Some(code);
                 Place::Begins(code)
             }
-            // A code without text is sent by real servers (docs/ancestors.md, D33).
-            (None, Some(code)) if matches!(mark, None | Some(b' ')) => Place::Ends(code),
-            (None, _) => Place::Stray,
+            (None, Some(_)) if mark.is_some_and(u8::is_ascii_digit) => Place::Ambiguous,
+            // A code without text is sent by real servers (docs/ancestors.md, D33). Behind a tab, or whatever else is no
+            // digit, some clients see the reply that others see behind a blank.
+            (None, Some(code)) => Place::Ends(code),
+            (None, None) => Place::Stray,
         }
     }
 
     /// The code of the reply that this line would begin, if it begins one.
     pub(super) fn opens(&self, body: &[u8]) -> Option<u16> {
-        let begins = matches!(body.get(3), None | Some(b' ' | b'-'));
+        let begins = !body.get(3).is_some_and(u8::is_ascii_digit);
         code(body).filter(|_| begins && self.open.is_none())
     }
 
@@ -86,7 +90,10 @@ mod tests {
                 "220 end",
                 "220",
                 "hello",
-                "22 x"
+                "22 x",
+                "2200 x",
+                "220\tx",
+                "220=",
             ]),
             [
                 Place::Begins(220),
@@ -98,6 +105,9 @@ mod tests {
                 Place::Ends(220),
                 Place::Stray,
                 Place::Stray,
+                Place::Ambiguous,
+                Place::Ends(220),
+                Place::Ends(220),
             ]
         );
     }

@@ -19,7 +19,7 @@ const SB: u8 = 250;
 const SE: u8 = 240;
 
 /// Reads a byte stream as Telnet; one for each client.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Telnet {
     state: State,
 }

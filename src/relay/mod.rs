@@ -322,6 +322,18 @@ impl Relay<'_> {
                     log.notice(format_args!("{who} named {named} for {data} data, {what}"));
                 });
             }
+            Note::Unasked(line) => {
+                self.log.warning(format_args!(
+                    "reply to no command, dropped: {}",
+                    escaped(line)
+                ));
+            }
+            Note::StrayAddress(line) => {
+                self.log.warning(format_args!(
+                    "address of another host in a reply to no PASV, changed to: {}",
+                    escaped(line)
+                ));
+            }
             Note::LongLine(most) => {
                 self.log.warning(format_args!(
                     "the server sent a line of more than {most} bytes"

@@ -251,6 +251,10 @@ fn at_the_end(said: &mut Said) {
     long.client("NOOP\r\n");
     long.server(format!("200 {}\r\n", "x".repeat(5000)));
     said.to("NOOP", &mut long);
+    let mut unasked = Stage::greeted();
+    unasked.client("NOOP\r\n");
+    unasked.server("200 ok\r\n".repeat(22));
+    said.to("NOOP", &mut unasked);
 }
 
 fn all_of_them() -> Said {

@@ -51,6 +51,7 @@ impl Session {
 
     fn command(&mut self, line: &Line) {
         let text = body(&line.bytes);
+        self.unasked.in_row = 0;
         self.note(Note::Command(loggable(text)));
         if let Some((why, reply)) = unreadable(line, text, self.terms.max_command) {
             return self.refuse(why, text, reply);

@@ -4,7 +4,7 @@ use super::super::action::DataEnd;
 use super::super::command::{Command, Direction};
 
 /// A command whose reply is outstanding, or a reply of our own that waits for its turn.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Expected {
     Greeting,
     /// The greeting of a server that the client named; what follows it.
@@ -42,14 +42,14 @@ pub(super) enum Extent {
 }
 
 /// What the client is waiting for while its server is dialled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Login {
     User(Vec<u8>),
     Site,
 }
 
 /// What the edge has been asked and has not answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Parked {
     /// The verb that the client used.
     Active {
@@ -73,6 +73,14 @@ impl Expected {
             Command::Feat => Expected::Feat,
             _ => Expected::Plain,
         }
+    }
+
+    /// The client does not get this one's reply as the server says it.
+    pub(super) fn holds_reply(&self) -> bool {
+        matches!(
+            self,
+            Expected::Hidden(_) | Expected::Passive { .. } | Expected::Swallow { .. }
+        )
     }
 
     /// The client has had its answer from us.

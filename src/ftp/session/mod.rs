@@ -13,11 +13,13 @@ mod client;
 mod edge;
 mod expected;
 mod server;
+mod unasked;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use self::expected::{Data, Expected, Parked};
+use self::unasked::Unasked;
 use super::Side;
 use super::action::{Action, End, Note, Terms};
 use super::command::Direction;
@@ -37,7 +39,7 @@ pub const MAX_OUTSTANDING: usize = 64;
 const TLS_HANDSHAKE: u8 = 22;
 
 /// The machine; see the head of this file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     terms: Terms,
     /// `None` until a client in forward mode has named one.
@@ -51,8 +53,9 @@ pub struct Session {
     server_closed: bool,
     replies: Replies,
     outstanding: VecDeque<Expected>,
-    /// The place in `outstanding` that the reply under way belongs to.
-    answering: usize,
+    /// The place in `outstanding` that the reply under way belongs to; `None`: nothing asked for it.
+    answering: Option<usize>,
+    unasked: Unasked,
     parked: Option<Parked>,
     /// The final reply to a transfer has come, and stays unread until its data has been delivered.
     holding: bool,
@@ -93,7 +96,8 @@ impl Session {
             server_closed: false,
             replies: Replies::default(),
             outstanding: VecDeque::new(),
-            answering: 0,
+            answering: None,
+            unasked: Unasked::default(),
             parked: None,
             holding: false,
             data: Data::None,
@@ -215,10 +219,7 @@ impl Session {
     /// Acts on a side that has closed, once all its lines have been acted on.
     fn take_close(&mut self) -> bool {
         if self.server_closed && self.from_server.is_empty() {
-            let rest = self.from_server.take_rest();
-            if !rest.is_empty() {
-                self.pass(rest);
-            }
+            self.pass_rest();
             if !self.goodbye && !self.opaque {
                 self.say(b"421 The server has closed the connection.\r\n");
             }
@@ -254,7 +255,8 @@ impl Session {
     }
 
     fn give_own(&mut self) {
-        while !self.replies.is_open() {
+        // What the client does not get cannot be cut by our own words.
+        while !(self.replies.is_open() && self.answering.is_some()) {
             match self.outstanding.pop_front() {
                 Some(Expected::Own(reply)) => self.say(&reply),
                 Some(other) => return self.outstanding.push_front(other),
@@ -286,7 +288,8 @@ impl Session {
     }
 
     /// Hands a line of the server on.
-    fn pass(&mut self, line: Vec<u8>) {
+    fn pass(&mut self, mut line: Vec<u8>) {
+        self.hide_third_hosts(&mut line);
         self.actions.push_back(Action::Send(Side::Client, line));
     }
 

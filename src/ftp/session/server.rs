@@ -32,6 +32,10 @@ impl Session {
         };
         if let Some(code) = self.replies.opens(body(&line.bytes)) {
             self.answering = self.answered_by(code);
+            // A command that waits here was asked before the reply came.
+            if self.answering.is_none() && (self.take_command() || self.drops_too_many()) {
+                return true;
+            }
             if self.must_wait(code) {
                 self.holding = true;
                 self.flowing = true;
@@ -45,6 +49,14 @@ impl Session {
         self.note(Note::Reply(body(&line.bytes).to_vec()));
         match self.replies.place(body(&line.bytes)) {
             Place::Stray => self.pass(line.bytes),
+            Place::Ambiguous => {
+                if !self.drops_too_many() {
+                    self.drop_unasked(&line.bytes);
+                }
+            }
+            Place::Begins(_) | Place::Ends(_) if self.answering.is_none() => {
+                self.drop_unasked(&line.bytes);
+            }
             Place::Begins(code) | Place::Within(code) => self.reply(code, false, line.bytes),
             Place::Ends(code) => {
                 self.reply(code, true, line.bytes);
@@ -54,13 +66,23 @@ impl Session {
         true
     }
 
-    /// The place of the command that a reply with this code answers.
+    /// The place of the command that a reply with this code answers. `None`: nothing is outstanding, and the client would
+    /// take the reply for the answer to its next command. A 421 is for no command (RFC 959 §5.4); a server says it once.
     ///
     /// While a transfer runs, STAT, NOOP and ABOR may be answered before it: a code that no transfer ends with is
     /// theirs. Of one that was answered by us that is true as well, and a server that answers anything else has done with it:
     /// Pure-FTPd says no last word of a transfer that broke.
-    fn answered_by(&mut self, code: u16) -> usize {
+    fn answered_by(&mut self, code: u16) -> Option<usize> {
         self.pass_over_abor(code);
+        let at = self.expecting(code);
+        if at < self.outstanding.len() {
+            return Some(at);
+        }
+        let passes = code == 421 && !std::mem::replace(&mut self.unasked.farewell, code == 421);
+        passes.then_some(at)
+    }
+
+    fn expecting(&mut self, code: u16) -> usize {
         let ends_transfer =
             matches!(code, 100..=199 | 226 | 250 | 421 | 425 | 426 | 450..=452 | 550..=559);
         let other = |e: &Expected| {
@@ -107,11 +129,20 @@ impl Session {
     /// The server calls a transfer done whose data has not been delivered: the client hears it afterwards, except
     /// that one which aborts may never read on.
     fn must_wait(&self, code: u16) -> bool {
-        let Some(Expected::Transfer { direction, .. }) = self.outstanding.get(self.answering)
-        else {
+        let Some(Expected::Transfer { direction, .. }) = self.answered() else {
             return false;
         };
         (200..300).contains(&code) && self.abor().is_none() && self.data.is_under_way(*direction)
+    }
+
+    /// The command that the reply under way answers.
+    fn answered(&self) -> Option<&Expected> {
+        self.outstanding.get(self.answering?)
+    }
+
+    /// The same; it has had its final reply.
+    fn take_answered(&mut self) -> Option<Expected> {
+        self.outstanding.remove(self.answering?)
     }
 
     /// The place of an ABOR that has not been answered.
@@ -122,8 +153,8 @@ impl Session {
 
     /// The server calls a transfer done that has failed on the client's side: the client hears that instead.
     fn correct(&mut self, code: u16) {
-        let Some(expected @ Expected::Transfer { .. }) = self.outstanding.get_mut(self.answering)
-        else {
+        let at = self.answering.unwrap_or(usize::MAX);
+        let Some(expected @ Expected::Transfer { .. }) = self.outstanding.get_mut(at) else {
             return;
         };
         let begun = matches!(expected, Expected::Transfer { begun: true, .. });
@@ -149,9 +180,9 @@ impl Session {
 
     fn reply(&mut self, code: u16, last: bool, line: Vec<u8>) {
         let preliminary = code < 200;
+        let Some(at) = self.answering else { return };
         self.goodbye |= matches!(code, 221 | 421) && last;
         self.logged_in |= matches!(code, 125 | 150 | 230 | 232);
-        let at = self.answering;
         match self.outstanding.get_mut(at) {
             Some(Expected::Swallow { begun: true }) if last && preliminary => {
                 self.outstanding.remove(at);
@@ -209,7 +240,7 @@ impl Session {
             _ => {
                 self.pass(line);
                 if last && code >= 200 {
-                    self.outstanding.remove(self.answering);
+                    self.take_answered();
                 }
                 return;
             }
@@ -244,11 +275,13 @@ impl Session {
     /// The server knows no EPSV: it is asked in the old way, now and from now on (docs/ancestors.md, D29).
     fn ask_again(&mut self, asked: Extent) {
         self.no_epsv = true;
-        if let Some(expected) = self.outstanding.get_mut(self.answering) {
-            *expected = Expected::Passive {
-                asked,
-                sent: Extent::Pasv,
-            };
+        let again = Expected::Passive {
+            asked,
+            sent: Extent::Pasv,
+        };
+        let at = self.answering.unwrap_or(usize::MAX);
+        if let Some(expected) = self.outstanding.get_mut(at) {
+            *expected = again;
         }
         self.note(Note::Said(Side::Server, b"PASV".to_vec()));
         self.actions
@@ -263,7 +296,7 @@ impl Session {
         if !last || code < 200 {
             return;
         }
-        match self.outstanding.remove(self.answering) {
+        match self.take_answered() {
             Some(Expected::Hidden(Login::User(user))) if code < 300 => {
                 self.ask(
                     [b"USER ", user.as_slice(), b"\r\n"].concat(),
@@ -286,7 +319,7 @@ impl Session {
 
     /// Our own words in place of the server's, to the command that is being answered.
     pub(super) fn answer(&mut self, reply: &[u8]) {
-        self.outstanding.remove(self.answering);
+        self.take_answered();
         self.say(reply);
         self.give_own();
     }

@@ -47,6 +47,10 @@ fn client(bytes: &[u8], cut: usize) {
 }
 
 fn server(bytes: &[u8], cut: usize) {
+    // Which replies pass is another check's: these lines are text.
+    let lines = bytes.split(|&b| b == b'\n');
+    let bytes = lines.map(|line| [b"X", line].concat()).collect::<Vec<_>>();
+    let bytes = &bytes.join(&b'\n')[..];
     let mut session = Session::new(terms(), Some(SERVER));
     let mut heard = Vec::new();
     let mut ended = false;

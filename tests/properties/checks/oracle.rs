@@ -125,34 +125,55 @@ pub fn words(line: &[u8]) -> (String, String) {
     (verb.to_ascii_uppercase(), argument.to_owned())
 }
 
-/// Follows replies (RFC 959 §4.2): says for each line whether it ends one, and which.
+/// What a line of the server's is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Part of no reply.
+    Text,
+    /// A reply to some clients and none to others.
+    Ambiguous,
+    Reply {
+        code: u16,
+        first: bool,
+        last: bool,
+    },
+}
+
+/// Follows replies (RFC 959 §4.2).
 #[derive(Debug, Default)]
 pub struct Finals {
-    open: Option<Vec<u8>>,
+    open: Option<u16>,
 }
 
 impl Finals {
-    /// The code of the final reply that this line ends.
-    pub fn ended_by(&mut self, line: &[u8]) -> Option<u16> {
+    pub fn read(&mut self, line: &[u8]) -> Part {
         let body = body(line);
         let code = body.get(..3).filter(|c| {
             (b'1'..=b'6').contains(&c[0]) && c[1].is_ascii_digit() && c[2].is_ascii_digit()
         });
+        let code = code.and_then(|c| std::str::from_utf8(c).ok()?.parse().ok());
         let mark = body.get(3).copied();
-        let last = match (&self.open, code) {
-            (Some(open), Some(code)) => mark == Some(b' ') && open == code,
-            (None, Some(code)) if mark == Some(b'-') => {
-                self.open = Some(code.to_vec());
-                false
-            }
-            (None, Some(_)) => matches!(mark, None | Some(b' ')),
-            (_, None) => false,
+        let (code, first, last) = match (self.open, code) {
+            (Some(open), code) => (open, false, mark == Some(b' ') && code == Some(open)),
+            (None, None) => return Part::Text,
+            (None, Some(_)) if mark.is_some_and(|m| m.is_ascii_digit()) => return Part::Ambiguous,
+            (None, Some(code)) => (code, true, mark != Some(b'-')),
         };
-        if !last {
-            return None;
-        }
-        self.open = None;
-        let number: u16 = std::str::from_utf8(code?).ok()?.parse().ok()?;
-        (number >= 200).then_some(number)
+        self.open = (!last).then_some(code);
+        Part::Reply { code, first, last }
     }
+
+    /// The code of the final reply that this line ends.
+    pub fn ended_by(&mut self, line: &[u8]) -> Option<u16> {
+        match self.read(line) {
+            Part::Reply { code, last, .. } => (last && code >= 200).then_some(code),
+            _ => None,
+        }
+    }
+}
+
+/// The line as a client may get it that has not asked for an address: no third host is in it.
+pub fn without_addresses(line: &[u8]) -> Vec<u8> {
+    let dots = |&b: &u8| if b == b',' { b'.' } else { b };
+    line.iter().map(dots).collect()
 }

@@ -42,11 +42,12 @@ pub fn masked(line: &[u8]) -> String {
     }
 }
 
-/// The final replies that the client has heard of an honest server and of us.
+/// The final replies that the client has heard of the server and of us.
 pub struct Heard {
     honest: bool,
     finals: Finals,
     count: usize,
+    farewells: usize,
 }
 
 impl Heard {
@@ -55,19 +56,34 @@ impl Heard {
             honest,
             finals: Finals::default(),
             count: 0,
+            farewells: 0,
         }
     }
 
     /// A line. The greeting is the first final reply; then the reply to command `n` is reply `n`, if it says so.
     pub fn hear(&mut self, line: &[u8]) {
-        let Some(_code) = self.finals.ended_by(line).filter(|_| self.honest) else {
+        let Some(code) = self.finals.ended_by(line) else {
             return;
         };
+        self.farewells += usize::from(code == 421);
+        if !self.honest {
+            self.count += 1;
+            return;
+        }
         let text = String::from_utf8_lossy(body(line)).into_owned();
         if let Some(number) = text.rsplit_once('#').and_then(|(_, n)| n.parse().ok()) {
             assert_eq!(self.count, number, "{text:?} answers another command");
         }
         self.count += 1;
+    }
+
+    /// No reply has come that nothing asked for, but 421.
+    pub fn at_most(&self, commands: usize) {
+        assert!(
+            self.count <= commands + 1 + self.farewells,
+            "replies are not conserved: {} for {commands} commands",
+            self.count
+        );
     }
 
     /// Nothing more will come after so many commands.

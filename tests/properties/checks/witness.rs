@@ -7,7 +7,9 @@ use ftp_proxy::ftp::{Action, DataPlan, Note, Side, Terms};
 
 use ftp_proxy::permit::Foreign;
 
-use super::oracle::{LONGEST, LONGEST_COMMAND, Line, Unit, body, latin, lines, units, words};
+use super::oracle::{
+    LONGEST, LONGEST_COMMAND, Line, Unit, body, latin, lines, units, without_addresses, words,
+};
 use super::quiet::{Heard, as_dropped, masked};
 use super::script::Script;
 
@@ -301,6 +303,8 @@ impl Witness {
             Note::Said(Side::Server, _)
             | Note::Foreign(..)
             | Note::BadPassive(_)
+            | Note::Unasked(_)
+            | Note::StrayAddress(_)
             | Note::LongLine(_)
             | Note::Crowded(_) => {}
             Note::Refused(_, shown) => {
@@ -331,12 +335,16 @@ impl Witness {
         }
         let ours = self.ours.take();
         let own = ours.is_some_and(|text| bytes == [&text[..], b"\r\n"].concat());
-        let passed = !own && self.reply.take().is_some_and(|line| line == bytes);
+        let passed = !own
+            && self.reply.take().is_some_and(|line| {
+                line == bytes || without_addresses(&line) == without_addresses(bytes)
+            });
         let rest = self.closed.contains(&Side::Server)
             && !bytes.is_empty()
-            && self.rest.starts_with(bytes);
+            && without_addresses(&self.rest).starts_with(&without_addresses(bytes));
         let shown = String::from_utf8_lossy(bytes);
         assert!(own || passed || rest, "nobody said {shown:?}");
         self.heard.hear(bytes);
+        self.heard.at_most(self.taken);
     }
 }
