@@ -13,6 +13,7 @@ mod common;
 mod machines;
 
 mod boot;
+mod bridge;
 mod firewalls;
 mod units;
 mod visit;
@@ -29,13 +30,15 @@ macro_rules! claims {
     ($($room:ident :: $claim:ident),+ $(,)?) => { [$((stringify!($claim), $room::$claim as fn())),+] };
 }
 
-const OF_UNITS: [(&str, fn()); 6] = claims![
+const OF_UNITS: [(&str, fn()); 8] = claims![
     units::the_readme_makes_a_gateway_that_survives_a_reboot,
     units::the_listen_unit_serves_as_the_user_of_the_package,
     units::the_table_comes_back_after_each_start_of_nftables,
     units::the_socket_unit_serves_and_gives_way_to_the_listen_unit,
     units::the_reverse_unit_serves_on_port_21,
     units::the_forward_unit_finds_a_server_by_its_name,
+    bridge::the_recipe_for_a_container_carries_passive_data,
+    bridge::in_a_container_the_server_is_told_an_address_of_nobody,
 ];
 
 fn main() -> std::io::Result<ExitCode> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::common::address::{address_in, extended, port_in};
+use crate::common::address::{address_in, extended, numbers, port_in};
 use crate::common::fake::{Control, Listener, dial, read_all, send_all};
 use crate::common::{PATIENCE, readable};
 use crate::gateway::{Machines, Setting, on};
@@ -132,7 +132,7 @@ impl<'a> Visit<'a> {
         });
         let asked = self.server.hears_line();
         self.server.says(&match asked.as_str() {
-            "PASV" => format!("227 here ({})", crate::common::address::numbers(real)),
+            "PASV" => format!("227 here ({})", numbers(real)),
             "EPSV" => format!("229 here (|||{}|)", real.port()),
             other => panic!("{other}"),
         });
@@ -212,6 +212,36 @@ impl<'a> Visit<'a> {
             drop(server);
         }
         self.client.hears("150 now");
+    }
+
+    /// The server never gets this command.
+    #[track_caller]
+    pub fn is_refused(&mut self, command: &str, code: &str) {
+        self.client.says(command);
+        self.client.hears_code(code);
+    }
+
+    /// PASV, and the address that the client has dialled in the reply.
+    #[track_caller]
+    pub fn is_told_where_it_is(&mut self) {
+        self.client.says("PASV");
+        self.server.hears_line();
+        let at = SocketAddr::new(self.ways.ends.server(), 50000);
+        self.server.says(&format!("227 here ({})", numbers(at)));
+        let told = address_in(&self.client.hears_code("227 "));
+        assert_eq!(told.ip(), self.ways.door.ip());
+    }
+
+    /// Where the server sees the control connection come from.
+    pub fn server_sees(&self) -> IpAddr {
+        self.server.stream().peer_addr().unwrap().ip()
+    }
+
+    /// What the server gets for this command.
+    #[track_caller]
+    pub fn server_is_told(&mut self, command: &str) -> String {
+        self.client.says(command);
+        self.server.hears_line()
     }
 
     /// Data in both modes, and the end.
