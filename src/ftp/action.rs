@@ -7,7 +7,7 @@ use super::Side;
 use super::line::{MAX_COMMAND, MAX_LINE};
 use super::session::MAX_OUTSTANDING;
 use crate::endpoint::HostPort;
-use crate::permit::{Foreign, Permit};
+use crate::permit::{Foreign, Permit, Verbs};
 
 /// What the session has to go by; known before its first byte.
 #[derive(Clone, Debug)]
@@ -47,6 +47,19 @@ impl Terms {
             max_command: MAX_COMMAND,
             max_outstanding: MAX_OUTSTANDING,
         }
+    }
+}
+
+impl Terms {
+    /// AUTH is refused: what is encrypted can be neither rewritten nor judged. In NAT mode there is nothing to rewrite in
+    /// passive mode, and AUTH passes unless commands are to be judged.
+    pub(super) fn refuse_encryption(&self) -> bool {
+        !self.nat_mode || self.judge_commands()
+    }
+
+    /// `-A`, `--deny-command` or `--no-epsv` says which commands may not pass.
+    pub(super) fn judge_commands(&self) -> bool {
+        self.anonymous_only || self.permit.denied != Verbs::default()
     }
 }
 

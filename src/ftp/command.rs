@@ -20,6 +20,8 @@ pub(super) enum Command<'a> {
     Quit,
     Rein,
     Auth,
+    /// MIC, CONF or ENC (RFC 2228 §3): another command stands in it, encoded or encrypted.
+    Protected,
     Feat,
     /// What RFC 6384 §11 has for a translator between the families.
     Algs(Algs),
@@ -81,6 +83,7 @@ impl<'a> Command<'a> {
             b"QUIT" => Command::Quit,
             b"REIN" => Command::Rein,
             b"AUTH" => Command::Auth,
+            b"MIC" | b"CONF" | b"ENC" => Command::Protected,
             b"FEAT" => Command::Feat,
             b"ALGS" => Command::Algs(Algs::parse(argument)),
             b"SITE" => Command::Site(argument),

@@ -174,7 +174,12 @@ fn about_addresses(said: &mut Said) {
         anonymous_only: true,
         ..terms(CLIENT)
     };
+    let in_nat_mode = Terms {
+        nat_mode: true,
+        ..anonymous.clone()
+    };
     said.by(Stage::set(anonymous, Some(SERVER)).greet(), b"USER bob");
+    said.by(Stage::set(in_nat_mode, Some(SERVER)).greet(), b"AUTH TLS");
 }
 
 fn about_translation(said: &mut Said) {

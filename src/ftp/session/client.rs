@@ -93,9 +93,8 @@ impl Session {
                     b"502 Not supported; use EPRT or EPSV.\r\n",
                 );
             }
-            Command::Auth if !self.terms.nat_mode => {
-                let reply = b"502 Encryption is not possible through this proxy.\r\n";
-                self.refuse("encryption would hide the addresses", text, reply);
+            Command::Auth | Command::Protected if self.terms.refuse_encryption() => {
+                self.refuse_encryption(text);
             }
             Command::Algs(asked) if self.is_between_families() && !self.terms.nat_mode => {
                 self.algs(asked);
@@ -118,6 +117,22 @@ impl Session {
         self.actions
             .push_back(Action::Urgent(Side::Server, urgent.to_vec()));
         self.actions.push_back(mark);
+    }
+
+    fn refuse_encryption(&mut self, text: &[u8]) {
+        let (why, reply): (_, &[u8]) = if self.terms.nat_mode {
+            // RFC 2228 §5.3: the request is denied for policy reasons.
+            (
+                "encryption would hide the commands",
+                b"534 Encryption is not allowed here, commands are checked.\r\n",
+            )
+        } else {
+            (
+                "encryption would hide the addresses",
+                b"502 Encryption is not possible through this proxy.\r\n",
+            )
+        };
+        self.refuse(why, text, reply);
     }
 
     fn deny(&mut self, text: &[u8]) {

@@ -333,6 +333,7 @@ fn is_refused(terms: &Terms, line: &[u8]) -> bool {
     let denied = |verb: &[u8]| terms.permit.denied.has(verb);
     let denied = denied(&feature) || feature == b"MLST" && denied(b"MLSD");
     let encryption = matches!(feature.as_slice(), b"AUTH" | b"CCC" | b"PBSZ" | b"PROT");
-    let epsv = feature == b"EPSV" && !terms.epsv;
-    line.starts_with(b" ") && (denied || !terms.nat_mode && (encryption || epsv))
+    let encryption = encryption && terms.refuse_encryption();
+    let epsv = feature == b"EPSV" && !terms.epsv && !terms.nat_mode;
+    line.starts_with(b" ") && (denied || encryption || epsv)
 }
