@@ -30,6 +30,7 @@ mount --bind "$directory/console" /dev/console
 mount --bind "$directory/etc" /etc
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount --bind "$directory/run" /run
+mount --bind /run/systemd/journal/dev-log /dev/log
 unset LD_LIBRARY_PATH
 exec env -i container=other SYSTEMD_UNIT_PATH=/etc/systemd/system PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     /lib/systemd/systemd --system --unit=multi-user.target --log-target=console --show-status=no

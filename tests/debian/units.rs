@@ -7,6 +7,7 @@ use crate::boot::{Booting, UNITS};
 use crate::common::eventually;
 use crate::gateway::{Machines, Setting};
 use crate::visit::{Server, Visit, Ways};
+use crate::world::PACKAGES;
 
 const TREE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -49,8 +50,12 @@ fn lines(heading: &str) -> Vec<String> {
 #[track_caller]
 pub fn follow(machine: &Booting, heading: &str) {
     for line in lines(heading) {
-        if line.starts_with("journalctl ") {
-            continue; // there is no journal here, and it does not end
+        // There is no journal here, and no mirror.
+        if ["journalctl ", "apt-get "]
+            .iter()
+            .any(|word| line.starts_with(word))
+        {
+            continue;
         }
         machine.sh(&line.replace("eth1", "lan0"));
     }
@@ -77,7 +82,6 @@ pub fn listens(machine: &Booting, port: u16, sockets: usize) {
 fn is_served(machines: &Machines, machine: &Booting, path: &str) {
     for ends in [Setting::REDIRECT_V4, Setting::REDIRECT_V6] {
         let server = Server::of(machines, ends);
-        listens(machine, 8021, 2);
         Visit::begins(machines, transparent(ends), &server).transfers_and_quits();
     }
     let log = machine.logged().concat();
@@ -93,10 +97,12 @@ pub fn the_readme_makes_a_gateway_that_survives_a_reboot() {
     let mut machine = gateway(&machines);
     machine.boots();
     follow(&machine, "A Linux gateway");
+    listens(&machine, 8021, 2);
     is_served(&machines, &machine, "redirect");
     let settings = "sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding";
     assert_eq!(machine.sh(settings), "1\n1\n");
     machine.boots_again();
+    listens(&machine, 8021, 2);
     is_served(&machines, &machine, "redirect");
     assert_eq!(machine.sh(settings), "1\n1\n");
 }
@@ -106,6 +112,7 @@ pub fn the_listen_unit_serves_as_the_user_of_the_package() {
     let mut machine = gateway(&machines);
     machine.boots();
     follow(&machine, "A Linux gateway");
+    listens(&machine, 8021, 2);
     is_served(&machines, &machine, "redirect");
     let user = "ps -o user:20= -p $(systemctl show -P MainPID ftp-proxy-listen.service)";
     assert_eq!(machine.sh(user).trim(), "_ftp-proxy");
@@ -124,6 +131,7 @@ pub fn the_table_comes_back_after_each_start_of_nftables() {
     machine.sh("systemctl stop nftables.service");
     assert!(!is_there(), "its stop flushes all rules");
     machine.sh("systemctl restart ftp-proxy-listen.service");
+    listens(&machine, 8021, 2);
     is_served(&machines, &machine, "redirect");
 }
 
@@ -142,6 +150,20 @@ pub fn the_socket_unit_serves_and_gives_way_to_the_listen_unit() {
     is_served(&machines, &machine, "redirect");
     machine.sh("systemctl start ftp-proxy-listen.service");
     assert!(!machine.try_sh("systemctl is-active ftp-proxy.socket").0);
+    listens(&machine, 8021, 2);
+    is_served(&machines, &machine, "redirect");
+}
+
+pub fn the_readme_has_inetd_serve_in_the_place_of_the_unit() {
+    let machines = Machines::bare();
+    let mut machine = gateway(&machines);
+    machine.has_packages();
+    machine.has_unit("inetd.service", format!("{PACKAGES}{UNITS}"));
+    machine.boots();
+    follow(&machine, "A Linux gateway");
+    machine.sh("systemctl disable --now ftp-proxy-listen.service; userdel _ftp-proxy");
+    follow(&machine, "inetd");
+    listens(&machine, 8021, 2);
     is_served(&machines, &machine, "redirect");
 }
 
