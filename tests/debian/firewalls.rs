@@ -1,7 +1,6 @@
 //! `docs/firewalls.md`: with its lines for a data path everything works, and each of them is needed.
 
 use std::fs;
-use std::net::IpAddr;
 
 use libtest_mimic::Trial;
 
@@ -10,7 +9,7 @@ use crate::common::eventually;
 use crate::gateway::{Machines, Setting};
 use crate::machines::stage::told;
 use crate::net::feed;
-use crate::units::{follow, listens, transparent};
+use crate::units::{at_the_gateway, follow, listens, transparent};
 use crate::visit::{Server, Visit, Ways};
 use crate::world::PACKAGES;
 
@@ -30,17 +29,20 @@ use Firewall::{Docker, Firewalld, Nftables, Ufw};
 /// What a line of the page is for, in the order in which they are tried: "data" is for both modes.
 const PARTS: [&str; 4] = ["control", "passive", "active", "data"];
 
-/// The firewalls that stand in the way of each data path.
-const TRIED: [(Firewall, &str); 10] = [
+/// The firewalls that stand in the way of each data path, and of reverse mode.
+const TRIED: [(Firewall, &str); 13] = [
     (Nftables, "redirect"),
     (Nftables, "kernel"),
     (Nftables, "relay"),
+    (Nftables, "reverse"),
     (Ufw, "redirect"),
     (Ufw, "kernel"),
     (Ufw, "relay"),
+    (Ufw, "reverse"),
     (Firewalld, "redirect"),
     (Firewalld, "kernel"),
     (Firewalld, "relay"),
+    (Firewalld, "reverse"),
     (Docker, "kernel"),
 ];
 
@@ -125,12 +127,25 @@ impl Gateway {
         machine.boots();
         follow(&machine, "A Linux gateway");
         let servers = FAMILIES.map(|ends| Server::of(&machines, ends));
-        let unit = "/etc/systemd/system/ftp-proxy-listen.service";
-        machine.sh(&format!(
-            "sed -i 's/--netfilter/& --data-path {path}/' {unit}"
-        ));
-        machine.sh("systemctl daemon-reload; systemctl restart ftp-proxy-listen.service");
-        listens(&machine, 8021, 2);
+        let units = "/etc/systemd/system";
+        if path == "reverse" {
+            let unit = "ftp-proxy-reverse.service";
+            let change = "s/-R 10.0.0.5/-R 10.0.2.2/";
+            machine.sh(&format!(
+                "sed '{change}' contrib/systemd/{unit} >{units}/{unit}"
+            ));
+            machine.sh(&format!("systemctl daemon-reload; systemctl start {unit}"));
+            listens(&machine, 21, 2);
+        } else {
+            let unit = "ftp-proxy-listen.service";
+            machine.sh(&format!(
+                "sed -i 's/--netfilter/& --data-path {path}/' {units}/{unit}"
+            ));
+            machine.sh(&format!(
+                "systemctl daemon-reload; systemctl restart {unit}"
+            ));
+            listens(&machine, 8021, 2);
+        }
         Gateway {
             machines,
             machine,
@@ -202,13 +217,12 @@ impl Gateway {
     }
 
     fn ways(&self, ends: Setting) -> Ways {
-        let data: IpAddr = match self.path {
-            "relay" => ends.inside(),
-            _ => ends.server(),
-        };
-        Ways {
-            data,
-            ..transparent(ends)
+        let through = transparent(ends);
+        let data = ends.inside();
+        match self.path {
+            "relay" => Ways { data, ..through },
+            "reverse" => at_the_gateway(ends, 21),
+            _ => through,
         }
     }
 
@@ -251,6 +265,9 @@ fn needs_each_line_of_the_page(firewall: Firewall, path: &'static str) {
             control && active && data,
         ];
         for (ends, server) in FAMILIES.into_iter().zip(&gateway.servers) {
+            if path == "reverse" && ends.v6 {
+                continue; // its server is one, and has an address of IPv4
+            }
             let found = gateway.works(ends, server);
             let expected = match (path, ends.v6, expected) {
                 ("relay", true, [true, _, active]) => [true, true, active],

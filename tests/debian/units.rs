@@ -21,7 +21,7 @@ pub fn transparent(ends: Setting) -> Ways {
 }
 
 /// The client dials the gateway.
-fn at_the_gateway(ends: Setting, port: u16) -> Ways {
+pub fn at_the_gateway(ends: Setting, port: u16) -> Ways {
     Ways {
         ends,
         door: SocketAddr::new(ends.inside(), port),
