@@ -41,7 +41,7 @@ const STEPS: &[Step] = &[
     Step::Client("AUTH TLS"),
     Step::Server("150 go"),
     Step::Server("200 ok"),
-    Step::Server("220-more"),
+    Step::Server("226-more"),
     Step::Server("226 done"),
     Step::Server("226"),
     Step::Server("227 at (203,0,113,7,200,10)"),

@@ -19,6 +19,8 @@ pub(super) enum Place {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replies {
     open: Option<u16>,
+    /// Some clients have seen the end of the open reply.
+    perhaps_over: bool,
 }
 
 impl Replies {
@@ -31,9 +33,16 @@ impl Replies {
                 self.open = None;
                 Place::Ends(open)
             }
-            (Some(open), _) => Place::Within(open),
+            (Some(open), code) => {
+                // The bare code: Python's ftplib, tnftp and ncftp take it for the end.
+                self.perhaps_over |= code == Some(open) && mark != Some(&b'-');
+                Place::Within(open)
+            }
             (None, Some(code)) if mark == Some(&b'-') => {
-                self.open = Some(code);
+                *self = Replies {
+                    open: Some(code),
+                    perhaps_over: false,
+                };
                 Place::Begins(code)
             }
             (None, Some(_)) if mark.is_some_and(u8::is_ascii_digit) => Place::Ambiguous,
@@ -48,6 +57,11 @@ impl Replies {
     pub(super) fn opens(&self, body: &[u8]) -> Option<u16> {
         let begins = !body.get(3).is_some_and(u8::is_ascii_digit);
         code(body).filter(|_| begins && self.open.is_none())
+    }
+
+    /// Ends the open reply if some clients have seen its end; its code.
+    pub(super) fn end_if_perhaps_over(&mut self) -> Option<u16> {
+        self.open.take_if(|_| self.perhaps_over)
     }
 
     /// A reply has begun and not ended.

@@ -19,6 +19,10 @@ const SYNCH: [u8; 4] = [IAC, IP, IAC, DM];
 impl Session {
     /// Acts on the next line from the client; `false` if there is none that may be acted on now.
     pub(super) fn take_command(&mut self) -> bool {
+        if self.from_client.is_empty() {
+            return false;
+        }
+        self.end_reply_if_perhaps_over();
         let Some(line) = self.from_client.front() else {
             return false;
         };

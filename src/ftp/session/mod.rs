@@ -231,6 +231,7 @@ impl Session {
             return true;
         }
         if self.client_closed && self.from_client.is_empty() {
+            self.end_reply_if_perhaps_over();
             // It may have closed only its own half, and still read the answers to what it asked.
             if self
                 .outstanding
@@ -289,6 +290,9 @@ impl Session {
 
     /// Hands a line of the server on.
     fn pass(&mut self, mut line: Vec<u8>) {
+        if line.is_empty() {
+            return; // it has passed before
+        }
         self.hide_third_hosts(&mut line);
         self.actions.push_back(Action::Send(Side::Client, line));
     }

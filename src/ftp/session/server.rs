@@ -57,13 +57,29 @@ impl Session {
             Place::Begins(_) | Place::Ends(_) if self.answering.is_none() => {
                 self.drop_unasked(&line.bytes);
             }
-            Place::Begins(code) | Place::Within(code) => self.reply(code, false, line.bytes),
-            Place::Ends(code) => {
-                self.reply(code, true, line.bytes);
-                self.give_own();
+            Place::Begins(code) | Place::Within(code) => {
+                // The client does not see this reply, and waits for ours: it cannot say by a command that it is over.
+                let held = self.answered().is_some_and(Expected::holds_reply);
+                let last = held && self.replies.end_if_perhaps_over().is_some();
+                self.end_of_line(code, last, line.bytes);
             }
+            Place::Ends(code) => self.end_of_line(code, true, line.bytes),
         }
         true
+    }
+
+    fn end_of_line(&mut self, code: u16, last: bool, line: Vec<u8>) {
+        self.reply(code, last, line);
+        if last {
+            self.give_own();
+        }
+    }
+
+    /// The client goes on: if a line of the open reply could be its end, it was.
+    pub(super) fn end_reply_if_perhaps_over(&mut self) {
+        if let Some(code) = self.replies.end_if_perhaps_over() {
+            self.end_of_line(code, true, Vec::new());
+        }
     }
 
     /// The place of the command that a reply with this code answers. `None`: nothing is outstanding, and the client would
