@@ -103,7 +103,7 @@ fn the_server_s_own_greeting_is_hidden_and_its_words_after_it_are_not() {
         .says(&format!("SITE 127.0.0.4 {}", there.address().port()));
     let mut server = Control::over(there.accepts(), "server");
     server.says("220 hidden");
-    let line = session.client.hears_code("200 ");
+    let line = session.client.hears_code("220 ");
     assert!(!line.contains("hidden"), "{line}");
     server.says("421 gone for lunch");
     session.client.hears("421 gone for lunch");

@@ -9,6 +9,10 @@ use super::addr::{BadEprt, EprtArgument, PortArgument};
 pub(super) enum Command<'a> {
     User(&'a [u8]),
     Pass,
+    /// ACCT: its argument is a secret too.
+    Account,
+    /// OPEN, which is no FTP: the server that a client wants of a firewall.
+    Open(&'a [u8]),
     Port(Option<PortArgument>),
     Eprt(Result<EprtArgument, BadEprt>),
     Pasv,
@@ -72,6 +76,8 @@ impl<'a> Command<'a> {
         match verb(body).as_slice() {
             b"USER" => Command::User(argument),
             b"PASS" => Command::Pass,
+            b"ACCT" => Command::Account,
+            b"OPEN" => Command::Open(argument),
             b"PORT" => Command::Port(PortArgument::parse(argument)),
             b"EPRT" => Command::Eprt(EprtArgument::parse(argument)),
             b"PASV" => Command::Pasv,

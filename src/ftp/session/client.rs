@@ -3,12 +3,10 @@
 use super::super::Side;
 use super::super::action::{Action, End, Note};
 use super::super::command::{Command, loggable, verb};
-use super::super::forward::{Target, site};
 use super::super::line::{Line, body};
 use super::super::telnet::{DM, IAC, IP};
 use super::Session;
-use super::expected::{Expected, Login, Parked};
-use crate::endpoint::{FTP_PORT, HostPort};
+use super::expected::Expected;
 
 /// What a client hears of a line that is longer than a bound.
 const TOO_LONG: &[u8] = b"500 Line too long.\r\n";
@@ -74,7 +72,9 @@ impl Session {
             self.send_synch();
         }
         match command {
-            Command::User(name) => self.user(name, line),
+            command @ (Command::User(_) | Command::Pass | Command::Account | Command::Open(_)) => {
+                self.log_in(&command, line);
+            }
             command
                 if self.epsv_all
                     && command.sets_up_data()
@@ -154,87 +154,6 @@ impl Session {
         self.end(End::Foreign);
     }
 
-    /// A command in forward mode, before there is a server.
-    fn choose(&mut self, command: &Command<'_>, text: &[u8]) {
-        match command {
-            Command::User(argument) => match Target::parse(argument) {
-                None => self.refuse(
-                    "names no server",
-                    text,
-                    b"501 Name your server: USER user@host[:port]\r\n",
-                ),
-                Some(target) if self.is_forbidden(&target.user) => self.refuse_user(text),
-                Some(Target { user, server }) => self.dial(server, Login::User(user), text),
-            },
-            Command::Site(argument) => match site(argument) {
-                None => self.refuse(
-                    "names no server",
-                    text,
-                    b"501 Name your server: SITE host [port]\r\n",
-                ),
-                Some(server) => self.dial(server, Login::Site, text),
-            },
-            Command::Quit => {
-                self.say(b"221 Goodbye.\r\n");
-                self.end(End::Client);
-            }
-            Command::Empty => self.own(b"500 No command.\r\n"),
-            Command::Auth => self.own(b"502 Encryption is not possible through this proxy.\r\n"),
-            _ => self.own(without_server(text)),
-        }
-    }
-
-    fn dial(&mut self, server: HostPort, login: Login, text: &[u8]) {
-        if server.port != FTP_PORT && !self.terms.any_port {
-            return self.refuse(
-                "port other than 21",
-                text,
-                b"530 Only port 21 is allowed.\r\n",
-            );
-        }
-        self.named = Some(server.clone());
-        self.parked = Some(Parked::Dial(login));
-        self.actions.push_back(Action::Dial(server));
-    }
-
-    fn user(&mut self, argument: &[u8], line: &Line) {
-        // One who logs in again in forward mode may name the same server, and no other.
-        let again = self
-            .named
-            .as_ref()
-            .and_then(|named| Target::parse(argument).map(|t| (t.server == *named, t.user)));
-        if let Some((false, _)) = again {
-            let reply = b"530 Already connected to another server; connect anew.\r\n";
-            return self.refuse("names another server", body(&line.bytes), reply);
-        }
-        let user = again.as_ref().map_or(argument, |(_, user)| user);
-        if self.is_forbidden(user) {
-            return self.refuse_user(body(&line.bytes));
-        }
-        let whole = if self.terms.anonymous_only || again.is_some() {
-            // In one form: nobody shall find a server that reads the blanks differently (docs/ancestors.md, D23). It is
-            // not longer than the client's: what it has more of is a CR, and `ftp`, or a user without the server, is short.
-            [b"USER ", user, b"\r\n"].concat()
-        } else {
-            line.bytes.clone()
-        };
-        self.ask(whole, Expected::Plain);
-    }
-
-    fn is_forbidden(&self, user: &[u8]) -> bool {
-        let anonymous =
-            user.eq_ignore_ascii_case(b"ftp") || user.eq_ignore_ascii_case(b"anonymous");
-        self.terms.anonymous_only && !anonymous
-    }
-
-    fn refuse_user(&mut self, text: &[u8]) {
-        self.refuse(
-            "not anonymous",
-            text,
-            b"530 Only anonymous FTP is allowed.\r\n",
-        );
-    }
-
     pub(super) fn ask(&mut self, line: Vec<u8>, expected: Expected) {
         self.outstanding.push_back(expected);
         self.actions.push_back(Action::Send(Side::Server, line));
@@ -287,16 +206,4 @@ fn lacks_502(verb: &[u8]) -> bool {
             | b"STRU"
             | b"TYPE"
     )
-}
-
-/// What a command hears that needs a server where there is none, in the codes that it may have (RFC 959 §5.4).
-fn without_server(text: &[u8]) -> &'static [u8] {
-    match verb(text).as_slice() {
-        b"NOOP" => b"200 Name your server: USER user@host[:port]\r\n",
-        b"HELP" => b"214 Name your server: USER user@host[:port]\r\n",
-        b"ABOR" | b"PWD" | b"REIN" | b"SYST" => {
-            b"502 Name your server first: USER user@host[:port]\r\n"
-        }
-        _ => b"530 Name your server first: USER user@host[:port]\r\n",
-    }
 }

@@ -9,6 +9,7 @@
 //! proxy itself has to say takes its place in the same queue, so pipelined commands get their replies in order.
 
 mod addresses;
+mod chosen;
 mod client;
 mod edge;
 mod expected;
@@ -23,6 +24,7 @@ use self::unasked::Unasked;
 use super::Side;
 use super::action::{Action, End, Note, Terms};
 use super::command::Direction;
+use super::forward::ProxyLogin;
 use super::line::{Lines, body};
 use super::reply::Replies;
 use super::telnet::{IAC, Taken, Telnet};
@@ -46,6 +48,10 @@ pub struct Session {
     server: Option<IpAddr>,
     /// What that client called it.
     named: Option<HostPort>,
+    /// It named the server in USER.
+    by_user: bool,
+    /// The client logs in to a firewall, too, which this proxy is not.
+    login_at_proxy: Option<ProxyLogin>,
     telnet: Telnet,
     from_client: Lines,
     from_server: Lines,
@@ -88,6 +94,8 @@ impl Session {
         let mut session = Session {
             server,
             named: None,
+            by_user: false,
+            login_at_proxy: None,
             telnet: Telnet::default(),
             from_client: lines(),
             from_server: lines(),

@@ -320,7 +320,8 @@ impl Session {
                 );
             }
             Some(Expected::Hidden(Login::Site)) if code < 300 => {
-                self.own(b"200 Connected; log in.\r\n");
+                // NcFTP goes on after this code alone.
+                self.own(b"220 Connected; log in.\r\n");
             }
             _ => {}
         }
