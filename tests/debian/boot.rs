@@ -70,7 +70,9 @@ impl Booting {
             )
             .unwrap();
         }
-        fs::create_dir_all(units.join("sysinit.target.wants")).unwrap();
+        for target in ["sysinit", "sockets"] {
+            fs::create_dir_all(units.join(format!("{target}.target.wants"))).unwrap();
+        }
         fs::write(directory.join("etc/machine-id"), format!("{number:032x}\n")).unwrap();
         let gateway = machines.gateway.name().to_owned();
         let log = Arc::default();
@@ -181,6 +183,13 @@ impl Booting {
         said
     }
 
+    /// Gives nft(8) these lines on the machine.
+    #[track_caller]
+    pub fn loads(&self, rules: &str) {
+        fs::write(self.file("etc/loaded.nft"), rules).unwrap();
+        self.sh("nft -f /etc/loaded.nft");
+    }
+
     /// The same, whether or not it succeeds.
     pub fn try_sh(&self, line: &str) -> (bool, String) {
         let systemd = self.systemd_process().expect("systemd runs");
@@ -267,7 +276,11 @@ pub fn hindrance() -> Option<String> {
     if elf.is_err() || magic != *b"\x7fELF" {
         return Some("needs systemd: run tests/setup/peers".to_owned());
     }
-    let groups = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    (!groups.contains("\tcgroup2\n"))
-        .then(|| "needs control groups of the second version".to_owned())
+    // What boot.sh mounts, tried on nothing that matters.
+    let script =
+        "mount -t cgroup2 cgroup2 /mnt && mount -t overlay -o ro,lowerdir=/etc:/usr overlay /mnt";
+    let mut probe = Command::new("unshare");
+    let probe = probe.args(["--mount", "sh", "-euc", script]).output();
+    let mounted = probe.is_ok_and(|output| output.status.success());
+    (!mounted).then(|| "needs cgroup2 and overlay, to be mounted".to_owned())
 }

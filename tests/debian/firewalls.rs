@@ -8,7 +8,6 @@ use crate::boot::{Booting, UNITS};
 use crate::common::eventually;
 use crate::gateway::{Machines, Setting};
 use crate::machines::stage::told;
-use crate::net::feed;
 use crate::units::{at_the_gateway, follow, listens, transparent};
 use crate::visit::{Server, Visit, Ways};
 use crate::world::PACKAGES;
@@ -53,7 +52,11 @@ pub fn trials() -> Vec<Trial> {
         Trial::test(format!("{name}/needs_each_line_of_the_page"), show)
     };
     let mut trials: Vec<_> = TRIED.into_iter().map(trial).collect();
-    let claims: [(&str, fn()); 2] = [
+    let claims: [(&str, fn()); 3] = [
+        (
+            "what_the_proxy_sends_is_let_out_by_its_user",
+            what_the_proxy_sends_is_let_out_by_its_user,
+        ),
         ("the_table_survives_firewalld", the_table_survives_firewalld),
         ("the_table_survives_ufw", the_table_survives_ufw),
     ];
@@ -199,9 +202,7 @@ impl Gateway {
             "table inet filter\ndelete table inet filter\n{}\n",
             kept.join("\n")
         );
-        let mut nft = std::process::Command::new("nsenter");
-        nft.arg(format!("--net=/run/netns/{}", self.machines.gateway.name()));
-        feed(nft.args(["nft", "-f", "-"]), &table).unwrap();
+        self.machine.loads(&table);
     }
 
     /// Has the lines of this part as well.
@@ -291,26 +292,24 @@ fn needs_each_line_of_the_page(firewall: Firewall, path: &'static str) {
 
 /// Starting the firewall, and having it load its rules again, leaves the proxy's table.
 #[track_caller]
-fn the_table_survives(firewall: Firewall, start: &str, reload: &str) {
-    let gateway = Gateway::new(firewall, "redirect");
-    let machine = &gateway.machine;
-    machine.sh("systemctl start nftables.service"); // which firewalld stops
+fn the_table_survives(firewall: Firewall, restart: &str, reload: &str, enable: &str) {
+    let mut gateway = Gateway::new(firewall, "redirect");
+    gateway.machine.sh("systemctl start nftables.service"); // which firewalld stops
     gateway.is_closed();
-    for line in lines(firewall)
-        .iter()
-        .filter(|l| l.paths[0] == "redirect" || l.paths.len() > 1)
-    {
-        machine.sh(&line.text);
-    }
-    for again in [start, reload] {
-        machine.sh(again);
-        eventually("the table is there", || {
-            machine
-                .try_sh("nft list table inet ftp_proxy")
-                .0
-                .then_some(())
+    let comes_back = |machine: &Booting, after: &str| {
+        eventually(after, || {
+            let list = "nft list table inet ftp_proxy";
+            machine.try_sh(list).0.then_some(())
         });
+    };
+    comes_back(&gateway.machine, "start");
+    for again in [restart, reload] {
+        gateway.machine.sh(again);
+        comes_back(&gateway.machine, again);
     }
+    gateway.machine.sh(enable);
+    gateway.machine.boots_again();
+    comes_back(&gateway.machine, "boot");
 }
 
 fn the_table_survives_firewalld() {
@@ -318,9 +317,40 @@ fn the_table_survives_firewalld() {
         Firewalld,
         "systemctl restart firewalld.service",
         "firewall-cmd --reload",
+        "systemctl enable firewalld.service; ln -s ../dbus.socket /etc/systemd/system/sockets.target.wants/",
     );
 }
 
 fn the_table_survives_ufw() {
-    the_table_survives(Ufw, "systemctl restart ufw.service", "ufw reload");
+    the_table_survives(
+        Ufw,
+        "systemctl restart ufw.service",
+        "ufw reload",
+        "systemctl enable ufw.service",
+    );
+}
+
+fn what_the_proxy_sends_is_let_out_by_its_user() {
+    let gateway = Gateway::new(Nftables, "redirect");
+    let page = fs::read_to_string(PAGE).unwrap();
+    let block = page.split("```nft\n").nth(1).unwrap();
+    let block = block.split("```").next().unwrap();
+    let rule = "meta skuid _ftp-proxy meta l4proto tcp accept";
+    assert!(block.contains(rule), "{block}");
+    gateway.machine.loads(&block.replace(rule, ""));
+    for (ends, server) in FAMILIES.into_iter().zip(&gateway.servers) {
+        let (machines, ways) = (&gateway.machines, gateway.ways(ends));
+        assert!(!Visit::reaches_the_server(machines, ways, server));
+    }
+    // Those sessions go on dialling: they must not be taken for the next ones.
+    gateway
+        .machine
+        .sh("systemctl restart ftp-proxy-listen.service");
+    listens(&gateway.machine, 8021, 2);
+    gateway
+        .machine
+        .loads(&format!("delete table inet filter\n{block}"));
+    for (ends, server) in FAMILIES.into_iter().zip(&gateway.servers) {
+        Visit::begins(&gateway.machines, gateway.ways(ends), server).transfers_and_quits();
+    }
 }

@@ -114,7 +114,7 @@ pub fn the_listen_unit_serves_as_the_user_of_the_package() {
     follow(&machine, "A Linux gateway");
     listens(&machine, 8021, 2);
     is_served(&machines, &machine, "redirect");
-    let user = "ps -o user:20= -p $(systemctl show -P MainPID ftp-proxy-listen.service)";
+    let user = "stat -c %U /proc/$(systemctl show -P MainPID ftp-proxy-listen.service)";
     assert_eq!(machine.sh(user).trim(), "_ftp-proxy");
 }
 

@@ -61,6 +61,13 @@ impl<'a> Visit<'a> {
         Some(Visit::greeted(machines, ways, client, server))
     }
 
+    /// Whether the proxy gets through to the server within a moment.
+    pub fn reaches_the_server(machines: &Machines, ways: Ways, server: &Server) -> bool {
+        let from = ways.ends.client();
+        let _client = on(&machines.clients, || dial(from, ways.door)).expect("a session");
+        readable(&server.0, MOMENT)
+    }
+
     #[track_caller]
     pub fn begins(machines: &'a Machines, ways: Ways, server: &Server) -> Visit<'a> {
         let from = ways.ends.client();
