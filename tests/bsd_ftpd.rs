@@ -106,6 +106,7 @@ fn codes_until_quit(client: &mut Control, line: &[u8]) -> Vec<String> {
     let mut codes = Vec::new();
     while codes.last().is_none_or(|code| code != "221") {
         let reply = client.next_line().unwrap();
+        let reply = reply.strip_prefix(b"\xff").map_or(&reply[..], |r| &r[2..]); // IAC DONT, as an answer to IAC WILL
         assert!(!reply.is_empty(), "no goodbye: {codes:?}");
         codes.push(String::from_utf8_lossy(&reply[..3]).into_owned());
     }
@@ -157,6 +158,27 @@ fn a_command_of_the_bound_has_one_reply() {
             assert_eq!(line.len(), length);
             let codes = codes_until_quit(&mut client, &line);
             assert_eq!(codes, ["500", "221"], "{length} {fill:?}");
+        }
+    }
+}
+
+/// That server reads Telnet in the whole line. Whatever stands behind a 255, it sees as many commands as the proxy.
+#[test]
+fn a_byte_of_255_hides_no_command_there() {
+    if !is_here() {
+        return;
+    }
+    let bytes = (1..=u8::MAX).filter(|byte| !b"\r\n".contains(byte));
+    for byte in bytes.filter(|byte| *byte >= 0xf0 || byte.is_multiple_of(16)) {
+        for line in [
+            [&b"NOOP \xff"[..], &[byte], b"USER root\r\n"].concat(),
+            [&b"NOOP \xff"[..], &[byte], b"\r\n"].concat(),
+            [&b"NOOP \xff"[..], &[byte], b"\n"].concat(),
+            [&b"NOOP \xff\xff\xff"[..], &[byte], b"\n"].concat(),
+        ] {
+            let (mut client, _ftpd, _proxy) = through(&["-A"]);
+            let codes = codes_until_quit(&mut client, &line);
+            assert_eq!(codes, ["500", "221"], "{line:?}");
         }
     }
 }

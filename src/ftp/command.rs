@@ -80,7 +80,7 @@ impl<'a> Command<'a> {
             b"OPEN" => Command::Open(argument),
             b"PORT" => Command::Port(PortArgument::parse(argument)),
             b"EPRT" => Command::Eprt(EprtArgument::parse(argument)),
-            b"PASV" => Command::Pasv,
+            b"PASV" | b"P@SW" => Command::Pasv,
             b"EPSV" => Command::Epsv(Epsv::parse(argument)),
             b"LPRT" | b"LPSV" => Command::Long,
             b"RETR" | b"LIST" | b"NLST" | b"MLSD" => Command::Transfer(Direction::ToClient),
@@ -138,6 +138,20 @@ pub(super) fn verb(body: &[u8]) -> Vec<u8> {
     split(body).0.to_ascii_uppercase()
 }
 
+/// The verb that means the same to a server, if there is another: what is denied is denied by either name (RFC 775, RFC 1123
+/// §4.1.3.1; P@SW is what some routers make of PASV).
+pub(super) fn synonym(verb: &[u8]) -> Option<&'static [u8]> {
+    Some(match verb {
+        b"P@SW" => b"PASV",
+        b"XCUP" => b"CDUP",
+        b"XCWD" => b"CWD",
+        b"XMKD" => b"MKD",
+        b"XPWD" => b"PWD",
+        b"XRMD" => b"RMD",
+        _ => return None,
+    })
+}
+
 /// What a client of HTTP, SMTP or SSH says first, and no client of FTP at any time: somebody has led it here, and what
 /// follows holds commands that are not its user's own (ALPACA, CVE-2021-3618).
 fn is_foreign(verb: &[u8], argument: &[u8]) -> bool {
@@ -157,7 +171,7 @@ fn split(body: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// C's isspace(3), which servers use: `u8::is_ascii_whitespace` leaves out the vertical tab.
-fn is_blank(byte: u8) -> bool {
+pub(super) fn is_blank(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use super::command::is_blank;
+
 /// Longest control line that is taken unless the terms say otherwise, in bytes, line end included. RFC 959 sets no
 /// bound; the ancestors' was 512, too short for the paths of today (docs/ancestors.md, D19).
 pub const MAX_LINE: usize = 4096;
@@ -34,7 +36,18 @@ pub(super) struct Lines {
     partial: Vec<u8>,
     too_long: bool,
     synch: bool,
+    at: At,
     whole: VecDeque<Line>,
+}
+
+/// Which part of a command the next byte belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
+    /// No byte of it has come, or only blanks.
+    #[default]
+    Start,
+    Verb,
+    Argument,
 }
 
 impl Lines {
@@ -44,11 +57,23 @@ impl Lines {
             partial: Vec::new(),
             too_long: false,
             synch: false,
+            at: At::Start,
             whole: VecDeque::new(),
         }
     }
 
+    /// The next byte belongs to a command's argument.
+    pub(super) fn is_in_argument(&self) -> bool {
+        self.at == At::Argument
+    }
+
     pub(super) fn push(&mut self, byte: u8) {
+        self.at = match (self.at, is_blank(byte)) {
+            _ if byte == b'\n' => At::Start,
+            (At::Start, false) => At::Verb,
+            (At::Verb, true) => At::Argument,
+            (at, _) => at,
+        };
         if self.partial.len() < self.max {
             self.partial.push(byte);
         } else {

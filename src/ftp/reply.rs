@@ -1,5 +1,7 @@
 //! Where a line stands in the server's replies (RFC 959 §4.2).
 
+use super::telnet::without_commands;
+
 /// The place of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -26,6 +28,8 @@ pub(super) struct Replies {
 impl Replies {
     /// Takes the next line, without its line end.
     pub(super) fn place(&mut self, body: &[u8]) -> Place {
+        // A server answers Telnet offers where it stands, and some clients read Telnet within a code.
+        let body = &*without_commands(body);
         let code = code(body);
         let mark = body.get(3);
         match (self.open, code) {
@@ -55,6 +59,7 @@ impl Replies {
 
     /// The code of the reply that this line would begin, if it begins one.
     pub(super) fn opens(&self, body: &[u8]) -> Option<u16> {
+        let body = &*without_commands(body);
         let begins = !body.get(3).is_some_and(u8::is_ascii_digit);
         code(body).filter(|_| begins && self.open.is_none())
     }

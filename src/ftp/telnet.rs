@@ -1,8 +1,10 @@
 //! Telnet commands within the client's control connection (RFC 854, RFC 1123 §4.1.2.12).
 //!
-//! FTP needs two of them: IAC IAC, a 255 that is data, and the Synch (IP, DM) before ABOR. Every offer is
-//! refused, everything else is dropped: a server that drops them later than we do could otherwise see a command
-//! that we did not (`US<IAC NOP>ER root`).
+//! They are read up to the end of the verb; an argument may hold any byte. FTP needs two of them: IAC IAC, a 255 that is
+//! data, and the Synch (IP, DM) before ABOR. Every offer is refused, everything else is dropped: a server that drops them
+//! later than we do could otherwise see a command that we did not (`US<IAC NOP>ER root`).
+
+use std::borrow::Cow;
 
 /// Interpret As Command.
 pub(super) const IAC: u8 = 255;
@@ -76,6 +78,43 @@ impl Telnet {
     }
 }
 
+/// A line of a server's as a client reads it that knows Telnet: without Telnet commands.
+pub(super) fn without_commands(line: &[u8]) -> Cow<'_, [u8]> {
+    if !line.contains(&IAC) {
+        return Cow::Borrowed(line);
+    }
+    let (mut rest, mut plain) = (line, Vec::new());
+    loop {
+        rest = match rest {
+            [] => return Cow::Owned(plain),
+            [IAC, WILL..=DONT, _, rest @ ..] => rest,
+            [IAC, IAC, rest @ ..] => {
+                plain.push(IAC);
+                rest
+            }
+            [IAC, _, rest @ ..] => rest,
+            [byte, rest @ ..] => {
+                plain.push(*byte);
+                rest
+            }
+        };
+    }
+}
+
+/// A server that reads Telnet in the whole line misses the line feed at its end.
+pub(super) fn telnet_eats_end(line: &[u8]) -> bool {
+    let mut rest = line;
+    loop {
+        rest = match rest {
+            [] => return false,
+            [IAC, WILL..=DONT, _, rest @ ..] | [IAC, _, rest @ ..] if rest.is_empty() => {
+                return true;
+            }
+            [IAC, WILL..=DONT, _, rest @ ..] | [IAC, _, rest @ ..] | [_, rest @ ..] => rest,
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +148,27 @@ mod tests {
             data(b"US\xff\xf1ER\xff\xfa\x18\x01\xff\xff\n\xff\xf0 x\xff\xfb\n!"),
             b"USER x!"
         );
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_eaten_by_telnet_before_it() {
+        for line in [
+            &b"RETR \xff\n"[..],
+            b"RETR \xff\xfb\n",
+            b"RETR \xff\xff\xff\xf1\xff\n",
+        ] {
+            assert!(telnet_eats_end(line), "{line:?}");
+        }
+        for line in [
+            &b"RETR \xff\r\n"[..],
+            b"RETR \xff\xfb\r\n",
+            b"RETR \xff\xff\n",
+            b"RETR \xff\xfb\x01\n",
+            b"RETR \xff\xf1\n",
+            b"\n",
+        ] {
+            assert!(!telnet_eats_end(line), "{line:?}");
+        }
     }
 
     #[test]

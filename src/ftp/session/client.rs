@@ -2,9 +2,9 @@
 
 use super::super::Side;
 use super::super::action::{Action, End, Note};
-use super::super::command::{Command, loggable, verb};
+use super::super::command::{Command, loggable, synonym, verb};
 use super::super::line::{Line, body};
-use super::super::telnet::{DM, IAC, IP};
+use super::super::telnet::{DM, IAC, IP, telnet_eats_end};
 use super::Session;
 use super::expected::Expected;
 
@@ -62,7 +62,7 @@ impl Session {
         if command == Command::Foreign {
             return self.show_out(text);
         }
-        if self.terms.permit.denied.has(&verb(text)) {
+        if self.is_denied(&verb(text)) {
             return self.deny(text);
         }
         if self.server.is_none() {
@@ -139,6 +139,11 @@ impl Session {
         self.refuse(why, text, reply);
     }
 
+    fn is_denied(&self, verb: &[u8]) -> bool {
+        let denied = &self.terms.permit.denied;
+        denied.has(verb) || synonym(verb).is_some_and(|verb| denied.has(verb))
+    }
+
     fn deny(&mut self, text: &[u8]) {
         let verb = verb(text);
         let code = if lacks_502(&verb) { 500 } else { 502 };
@@ -179,10 +184,9 @@ fn unreadable(line: &Line, text: &[u8], most: usize) -> Option<(&'static str, &'
         let reply = b"500 Commands may hold no NUL and no bare CR.\r\n";
         return Some(("NUL or bare CR", reply));
     }
-    // Servers of the BSD family drop a 255 that is not doubled and the byte behind it, others keep both: neither shall
-    // see a command, or a line without its end, where we saw something else.
-    let end = text.iter().rev().take_while(|&&b| b == IAC).count();
-    if verb(text).contains(&IAC) || end % 2 == 1 && !line.bytes.ends_with(b"\r\n") {
+    // Servers of the BSD family read Telnet in the whole line, others keep the bytes: neither shall see a command, or a line
+    // without its end, where we saw something else.
+    if verb(text).contains(&IAC) || telnet_eats_end(&line.bytes) {
         let reply = b"500 No command has a byte of 255 there.\r\n";
         return Some(("byte 255 in the verb or before the end", reply));
     }

@@ -162,7 +162,12 @@ impl Session {
         hello.map_or(&[], |at| &bytes[at..])
     }
 
+    /// Clients send Telnet commands between their own commands, and names hold any byte: in a legacy encoding 255 is a letter.
+    /// What a server reads as Telnet there is between the client and that server, as it is without a proxy.
     fn receive_from_client(&mut self, byte: u8) {
+        if self.from_client.is_in_argument() {
+            return self.from_client.push(byte);
+        }
         match self.telnet.take(byte) {
             Taken::Nothing => {}
             Taken::Byte(byte) => self.from_client.push(byte),

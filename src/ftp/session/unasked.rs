@@ -7,6 +7,7 @@ use super::super::action::{End, Note};
 use super::super::addr::dots_for_commas;
 use super::super::line::body;
 use super::super::reply::Place;
+use super::super::telnet::without_commands;
 use super::Session;
 use super::expected::Expected;
 
@@ -76,9 +77,17 @@ impl Session {
             Some(IpAddr::V4(server)) => Some(server),
             _ => None,
         };
+        // Some clients read Telnet within a code or a number.
+        let mut plain = without_commands(line).into_owned();
         // A 257 names a path, which stays what it is.
-        let positive = line.starts_with(b"2") && !line.starts_with(b"257");
-        if positive && !self.terms.nat_mode && dots_for_commas(line, own) {
+        let positive = plain.starts_with(b"2") && !plain.starts_with(b"257");
+        if positive && !self.terms.nat_mode && dots_for_commas(&mut plain, own) {
+            if plain.len() == line.len() {
+                line.copy_from_slice(&plain);
+            } else {
+                let commas = line.iter_mut().filter(|byte| **byte == b',');
+                commas.for_each(|comma| *comma = b'.');
+            }
             self.note(Note::StrayAddress(body(line).to_vec()));
         }
     }

@@ -6,6 +6,8 @@ pub const LONGEST: usize = 4096;
 /// Longest command that the server gets (ftp-proxy(8), --max-command).
 pub const LONGEST_COMMAND: usize = 512;
 
+use super::quiet::as_dropped;
+
 pub const IAC: u8 = 255;
 
 /// A piece of what the client sent, Telnet taken out (RFC 854).
@@ -16,10 +18,25 @@ pub enum Unit {
     Offer([u8; 3]),
 }
 
-/// Reads Telnet.
+/// Reads Telnet, which an argument holds none of.
 pub fn units(mut bytes: &[u8]) -> Vec<Unit> {
     let mut units = Vec::new();
+    let mut begun = false;
     loop {
+        // The byte taken last, if it was one of a line, and one of its verb: a blank behind it ends the verb.
+        let last = units.last().copied();
+        match last {
+            Some(Unit::Byte(b'\n')) => begun = false,
+            Some(Unit::Byte(byte)) if !is_blank(byte) => begun = true,
+            Some(Unit::Byte(_)) if begun => {
+                let end = bytes.iter().position(|&b| b == b'\n');
+                let (argument, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+                units.extend(argument.iter().map(|&byte| Unit::Byte(byte)));
+                bytes = rest;
+                begun = false;
+            }
+            _ => {}
+        }
         bytes = match bytes {
             [] | [IAC] | [IAC, 251..=254] => return units,
             [IAC, 250, rest @ ..] => match after_sub(rest) {
@@ -41,6 +58,7 @@ pub fn units(mut bytes: &[u8]) -> Vec<Unit> {
             [IAC, 252 | 254, _, rest @ ..] | [IAC, 240..=249, rest @ ..] => rest,
             [IAC, byte, rest @ ..] => {
                 units.extend([Unit::Byte(IAC), Unit::Byte(*byte)]);
+                begun = true;
                 rest
             }
             [byte, rest @ ..] => {
@@ -49,6 +67,10 @@ pub fn units(mut bytes: &[u8]) -> Vec<Unit> {
             }
         };
     }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// What is behind a subnegotiation, if it ends.
@@ -147,7 +169,7 @@ pub struct Finals {
 
 impl Finals {
     pub fn read(&mut self, line: &[u8]) -> Part {
-        let body = body(line);
+        let body = &as_dropped(body(line))[..];
         let code = body.get(..3).filter(|c| {
             (b'1'..=b'6').contains(&c[0]) && c[1].is_ascii_digit() && c[2].is_ascii_digit()
         });

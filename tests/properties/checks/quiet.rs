@@ -12,7 +12,7 @@ pub fn as_dropped(mut bytes: &[u8]) -> Vec<u8> {
                 read.push(255);
                 rest
             }
-            [255, _, rest @ ..] => rest,
+            [255, 251..=254, _, rest @ ..] | [255, _, rest @ ..] => rest,
             [byte, rest @ ..] => {
                 read.push(*byte);
                 rest
