@@ -131,6 +131,12 @@ impl Log {
         stderr.is_some_and(|stderr| stderr.borrow().is_a_file())
     }
 
+    /// Whether descriptor 2 belongs to the log.
+    #[must_use]
+    pub fn is_on_stderr(&self) -> bool {
+        self.stderr.is_some()
+    }
+
     /// In a forked child, first thing: its lines carry its own process id.
     pub fn after_fork(&self) {
         self.pid.set(process::id());

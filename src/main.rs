@@ -8,9 +8,11 @@ use ftp_proxy::error::Error;
 use ftp_proxy::log::{self, Log, To, install_panic_hook};
 use ftp_proxy::options::{self, Invocation};
 use ftp_proxy::proxy;
+use ftp_proxy::sys::descriptors::close_inherited;
 use ftp_proxy::sys::fork::end;
 
 fn main() -> ExitCode {
+    close_inherited();
     install_panic_hook(To::Syslog);
     let (log, result) = match options::parse(env::args_os().skip(1)) {
         Ok(Invocation::Run(options)) => {

@@ -36,27 +36,39 @@ use crate::sys::random;
 /// How long a client may take to notice that we have closed, in milliseconds a step and in steps.
 const FAREWELL: (u16, usize) = (500, 4);
 
-/// Takes the client from descriptor 0, and points 0, 1 and 2, all of which inetd(8) makes the client, at /dev/null:
-/// a stray word on standard error would be a broken reply.
+/// Takes the client from descriptor 0, and points the standard descriptors, all of which inetd(8) makes the client, at
+/// /dev/null (see [`leave_standard_descriptors`]): a stray word on standard error would be a broken reply.
 ///
 /// # Errors
 /// [`Error::Usage`]: descriptor 0 is no TCP connection, so nobody started us for a client. [`Error::Peer`]: the client
 /// has gone again.
-pub fn take_stdin() -> Result<TcpStream, Error> {
+pub fn take_stdin(log_on_stderr: bool) -> Result<TcpStream, Error> {
     let client = standard_input()
         .try_clone_to_owned()
         .map(TcpStream::from)
         .map_err(Error::os("cannot take descriptor 0"))?;
     client.peer_addr().map_err(|error| not_a_client(&error))?;
+    leave_standard_descriptors(log_on_stderr)?;
+    Ok(client)
+}
+
+/// Points descriptors 0, 1 and 2 at /dev/null, but for 2 where it belongs to the log. A session that kept them could read
+/// from its starter's terminal, or write to it.
+///
+/// # Errors
+/// [`Error::Os`]: there is no /dev/null; the process must not serve.
+pub fn leave_standard_descriptors(log_on_stderr: bool) -> Result<(), Error> {
     let null = File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(Error::os("cannot open /dev/null"))?;
     let point = || -> nix::Result<()> {
         dup2_stdin(&null)?;
         dup2_stdout(&null)?;
+        if log_on_stderr {
+            return Ok(());
+        }
         dup2_stderr(&null)
     };
-    point().map_err(Error::os("cannot take descriptors 0 to 2"))?;
-    Ok(client)
+    point().map_err(Error::os("cannot take descriptors 0 to 2"))
 }
 
 /// Says something to whoever is at descriptor 0, if that is a connection.

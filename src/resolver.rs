@@ -5,11 +5,20 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg_attr(target_os = "linux", path = "resolver/cage/linux.rs")]
+#[cfg_attr(target_os = "openbsd", path = "resolver/cage/openbsd.rs")]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "openbsd")),
+    path = "resolver/cage/none.rs"
+)]
+mod cage;
+
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use crate::cage::{NOTHING_OF, limit};
 use crate::companion;
 use crate::endpoint::mapped;
 use crate::log::Log;
@@ -41,6 +50,10 @@ impl Resolver {
             if let Some(root) = root {
                 root.clone().drop(log).map_err(|error| error.to_string())?;
             }
+            // The C library opens what it will read and loads its modules at the first look-up, as far as it can.
+            let _ = ("localhost", 0).to_socket_addrs();
+            limit(NOTHING_OF).map_err(|error| format!("cannot set limits: {error}"))?;
+            cage::enter(log)?;
             answer(&session);
             Ok(0)
         })?;

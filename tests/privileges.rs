@@ -167,19 +167,64 @@ fn is_only(pid: u32, uid: u32, gid: u32) {
     }
 }
 
+/// The child of a listening process that serves this client's session, or will serve the next one.
+fn child_of(process: &Process) -> u32 {
+    let path = format!("/proc/{0}/task/{0}/children", process.0.id());
+    let mut child = None;
+    until("there is a child", || {
+        let children = fs::read_to_string(&path).unwrap();
+        child = children.split_whitespace().next().map(str::to_owned);
+        child.is_some()
+    });
+    child.unwrap().parse().unwrap()
+}
+
 #[test]
-fn parent_and_session_are_user_proxy_and_its_group_and_nobody_else() {
+fn sessions_are_user_proxy_and_their_parent_is_not() {
     if !root() {
         return;
     }
     let (process, address) = start(Command::new(PROXY), &[]);
     let _client = greeted(address);
     let user = users::get_user_by_name("proxy").unwrap();
-    let children = format!("/proc/{0}/task/{0}/children", process.0.id());
-    let children = fs::read_to_string(children).unwrap();
-    let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
-    for pid in children.chain([process.0.id()]) {
-        is_only(pid, user.uid(), user.primary_group_id());
+    is_only(child_of(&process), user.uid(), user.primary_group_id());
+    assert_eq!(process.status("Uid"), four(0));
+}
+
+#[test]
+fn the_parent_keeps_only_rights_that_it_uses() {
+    if !root() {
+        return;
+    }
+    let (process, address) = start(Command::new(PROXY), &[]);
+    let _client = greeted(address);
+    // CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_CHROOT (linux/capability.h).
+    let kept = [5, 6, 7, 8, 18].map(|bit| 1_u64 << bit).iter().sum::<u64>();
+    for set in ["CapPrm", "CapEff", "CapBnd"] {
+        assert_eq!(process.status(set), format!("{kept:016x}"), "{set}");
+    }
+    for set in ["CapInh", "CapAmb"] {
+        assert_eq!(process.status(set), NO_CAPABILITIES, "{set}");
+    }
+    assert_eq!(process.status("NoNewPrivs"), "1");
+}
+
+#[test]
+fn a_parent_that_is_not_root_keeps_no_right() {
+    if !root() {
+        return;
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=54321", "--regid=54321", "--clear-groups"]);
+    command.args([
+        "--inh-caps=+net_bind_service",
+        "--ambient-caps=+net_bind_service",
+    ]);
+    command.arg(PROXY);
+    let (process, address) = start(command, &[]);
+    let _client = greeted(address);
+    for set in ["CapPrm", "CapEff", "CapAmb", "CapInh"] {
+        assert_eq!(process.status(set), NO_CAPABILITIES, "{set}");
     }
 }
 
@@ -256,7 +301,7 @@ fn the_group_that_is_named_wins_over_the_users_own() {
     }
     let (process, address) = start(Command::new(PROXY), &["-u", "nobody", "-g", "daemon"]);
     let _client = greeted(address);
-    is_only(process.0.id(), uid("nobody"), gid("daemon"));
+    is_only(child_of(&process), uid("nobody"), gid("daemon"));
 }
 
 #[test]
@@ -266,9 +311,10 @@ fn root_may_be_asked_for_and_then_stays() {
     }
     let (process, address) = start(Command::new(PROXY), &["-u", "root", "-g", "daemon"]);
     let _client = greeted(address);
-    assert_eq!(process.status("Uid"), four(0));
-    assert_eq!(process.status("Gid"), four(gid("daemon")));
-    assert_ne!(process.status("CapEff"), NO_CAPABILITIES);
+    let session = child_of(&process);
+    assert_eq!(status(session, "Uid"), four(0));
+    assert_eq!(status(session, "Gid"), four(gid("daemon")));
+    assert_ne!(status(session, "CapEff"), NO_CAPABILITIES);
 }
 
 #[test]

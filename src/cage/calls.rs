@@ -5,42 +5,34 @@ use std::io;
 use nix::sys::prctl::set_no_new_privs;
 
 pub(crate) use super::program::Program;
-use super::program::{Fate, HERE, Question};
+use super::program::{Fate, HERE, Otherwise, Question};
 use crate::log::Log;
 use crate::sys::seccomp;
 
-/// What every process of ours calls: its loop, its sockets, the log and the allocator.
+/// What every process of ours calls: its loop, its sockets, the log and the allocator. No call here names another process:
+/// a signal, even to itself, is not among them.
 const COMMON: &[i64] = &[
     libc::SYS_bind,
     libc::SYS_brk,
     libc::SYS_clock_gettime,
     libc::SYS_close,
-    libc::SYS_connect,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_fcntl,
     libc::SYS_futex,
     libc::SYS_getpid,
     libc::SYS_getrandom,
     libc::SYS_getsockname,
     libc::SYS_gettid,
-    libc::SYS_ioctl,
     libc::SYS_madvise,
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_ppoll,
-    libc::SYS_read,
-    libc::SYS_recvfrom,
-    libc::SYS_recvmsg,
     libc::SYS_restart_syscall, // poll(2) after a stop and a continue
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
-    libc::SYS_sendmsg,
     libc::SYS_sendto,
-    libc::SYS_setsockopt,
     libc::SYS_sigaltstack,
-    libc::SYS_tgkill,
     libc::SYS_write,
     libc::SYS_writev,
     #[cfg(target_arch = "x86_64")]
@@ -56,6 +48,7 @@ const FAMILY: Question = Question {
         (libc::AF_INET.unsigned_abs(), Fate::Allowed),
         (libc::AF_INET6.unsigned_abs(), Fate::Allowed),
     ],
+    otherwise: Fate::Ended,
 };
 
 /// Memory: not executable.
@@ -63,24 +56,126 @@ const PROTECTION: Question = Question {
     argument: 2,
     mask: libc::PROT_EXEC.unsigned_abs(),
     fates: &[(0, Fate::Allowed)],
+    otherwise: Fate::Ended,
 };
+
+/// Descriptor 2 is the log's, and other processes have the same open file: it is for writing only. Sessions could read what
+/// is typed at a terminal, or end the log of all of them (shutdown(2)).
+const NOT_THE_LOG: Question = Question {
+    argument: 0,
+    mask: u32::MAX,
+    fates: &[(LOG, Fate::Ended)],
+    otherwise: Fate::Allowed,
+};
+const LOG: u32 = libc::STDERR_FILENO.unsigned_abs();
+
+/// fcntl(2): the commands that are used. F_SETOWN, F_SETSIG, leases and F_NOTIFY send signals to other processes.
+const COMMAND: Question = Question {
+    argument: 0,
+    mask: u32::MAX,
+    fates: &[(LOG, Fate::Ended)],
+    otherwise: Fate::Asked(&Question {
+        argument: 1,
+        mask: u32::MAX,
+        fates: COMMANDS,
+        otherwise: Fate::Ended,
+    }),
+};
+
+const COMMANDS: &[(u32, Fate)] = &[
+    (libc::F_GETFD.unsigned_abs(), Fate::Allowed),
+    (libc::F_SETFD.unsigned_abs(), Fate::Allowed),
+    (libc::F_GETFL.unsigned_abs(), Fate::Allowed),
+    (libc::F_SETFL.unsigned_abs(), Fate::Asked(&NO_SIGNALS)),
+    (libc::F_GETPIPE_SZ.unsigned_abs(), Fate::Allowed),
+    (libc::F_SETPIPE_SZ.unsigned_abs(), Fate::Allowed),
+];
+
+/// F_SETFL without the flag that has the kernel signal a descriptor's owner.
+const NO_SIGNALS: Question = Question {
+    argument: 2,
+    mask: libc::O_ASYNC.unsigned_abs(),
+    fates: &[(0, Fate::Allowed)],
+    otherwise: Fate::Ended,
+};
+
+/// ioctl(2): whether a socket blocks. Others type into a terminal (TIOCSTI) or send signals (FIOSETOWN, SIOCSPGRP).
+const REQUEST: Question = Question {
+    argument: 0,
+    mask: u32::MAX,
+    fates: &[(LOG, Fate::Ended)],
+    otherwise: Fate::Asked(&Question {
+        argument: 1,
+        mask: u32::MAX,
+        fates: &[(FIONBIO, Fate::Allowed)],
+        otherwise: Fate::Ended,
+    }),
+};
+#[allow(clippy::cast_possible_truncation, reason = "a constant of 16 bits")]
+const FIONBIO: u32 = libc::FIONBIO as u32;
+#[allow(clippy::cast_possible_truncation, reason = "a constant of 16 bits")]
+const FIONREAD: u32 = libc::FIONREAD as u32;
 
 /// Calls whose number does not say enough.
 const ASKED: &[(i64, Question)] = &[
     (libc::SYS_socket, FAMILY),
     (libc::SYS_mmap, PROTECTION),
     (libc::SYS_mprotect, PROTECTION),
+    (libc::SYS_fcntl, COMMAND),
+    (libc::SYS_ioctl, REQUEST),
+    (libc::SYS_connect, NOT_THE_LOG),
+    (libc::SYS_read, NOT_THE_LOG),
+    (libc::SYS_recvfrom, NOT_THE_LOG),
+    (libc::SYS_recvmsg, NOT_THE_LOG),
+    (libc::SYS_setsockopt, NOT_THE_LOG),
+    (libc::SYS_shutdown, NOT_THE_LOG),
+    (libc::SYS_splice, NOT_THE_LOG),
 ];
 
 /// What a process of ours may call: what is common to all and `more`, and memory that is not executable, and sockets of
-/// IPv4 and IPv6.
+/// IPv4 and IPv6. Any other call ends it.
 pub(crate) const fn permitting(more: &[i64]) -> Program {
-    let architecture = match HERE {
-        Some(architecture) => architecture,
-        None => 0,
-    };
-    Program::new(architecture, [COMMON, more], ASKED)
+    Program::new(ARCHITECTURE, [COMMON, more], &[ASKED], Otherwise::End)
 }
+
+/// What a process may call that looks up names by modules of the system: what is common to all and `more`, and limits of its
+/// own. Any other call fails.
+pub(crate) const fn looking_up(more: &[i64]) -> Program {
+    let own_limits = Question {
+        argument: 0,
+        mask: u32::MAX,
+        fates: &[(0, Fate::Allowed)],
+        otherwise: Fate::Ended,
+    };
+    let command = Question {
+        argument: 1,
+        mask: u32::MAX,
+        fates: COMMANDS,
+        otherwise: Fate::Ended,
+    };
+    let request = Question {
+        argument: 1,
+        mask: u32::MAX,
+        fates: &[(FIONBIO, Fate::Allowed), (FIONREAD, Fate::Allowed)],
+        otherwise: Fate::Ended,
+    };
+    let asked = &[
+        (libc::SYS_fcntl, command),
+        (libc::SYS_ioctl, request),
+        (libc::SYS_prlimit64, own_limits),
+        (libc::SYS_read, NOT_THE_LOG),
+        (libc::SYS_readv, NOT_THE_LOG),
+        (libc::SYS_recvfrom, NOT_THE_LOG),
+        (libc::SYS_recvmsg, NOT_THE_LOG),
+        (libc::SYS_shutdown, NOT_THE_LOG),
+    ];
+    Program::new(ARCHITECTURE, [COMMON, more], &[asked], Otherwise::Refuse)
+}
+
+const ARCHITECTURE: u32 = match HERE {
+    Some(architecture) => architecture,
+    None => 0,
+};
 
 /// Allows nothing else from now on. A socket to a syslogd is refused, which costs lines if that is started anew; anything
 /// else ends the process. For some architectures nobody has written a filter; there only new privileges are given up.

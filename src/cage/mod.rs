@@ -38,6 +38,7 @@ mod program;
     path = "limits/files.rs"
 )]
 mod limits;
+pub(crate) use limits::NOTHING_OF;
 
 use std::env;
 use std::fs;
@@ -68,7 +69,7 @@ pub const BEFORE_A_CLIENT: bool = cfg!(target_os = "linux");
 pub fn enter(log: &Log) -> Result<(), Error> {
     // A line behind that limit would be the end of the session.
     let written = |resource: &Resource| *resource == Resource::RLIMIT_FSIZE && log.is_a_file();
-    let nothing_of = limits::NOTHING_OF.iter().copied();
+    let nothing_of = NOTHING_OF.iter().copied();
     let nothing_of: Vec<_> = nothing_of.filter(|one| !written(one)).collect();
     limit(&nothing_of).map_err(Error::os("cannot set limits"))?;
     log.seek_no_more();

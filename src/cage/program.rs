@@ -35,24 +35,48 @@ pub(super) const HERE: Option<u32> = Some(0xc000_00f3);
 )))]
 pub(super) const HERE: Option<u32> = None;
 
-/// What becomes of a call that is on the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Allowed,
-    /// It fails with EACCES.
-    Refused,
+/// The verdict on a call that is on no list.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Otherwise {
+    /// The kernel ends the process.
+    End,
+    /// The call fails with EACCES.
+    Refuse,
 }
 
-/// What is asked about a call whose number does not say enough. Only the low 32 bits of an argument are looked at, since
-/// the kernel looks at no more of those that are an `int`.
+impl Otherwise {
+    const fn answer(self) -> u32 {
+        match self {
+            Otherwise::End => SECCOMP_RET_KILL_PROCESS,
+            Otherwise::Refuse => REFUSED,
+        }
+    }
+}
+
+/// The verdict on a call that is on the list.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fate {
+    Allowed,
+    /// The call fails with EACCES.
+    Refused,
+    /// As for a call that is on no list.
+    Ended,
+    /// Another argument decides.
+    Asked(&'static Question),
+}
+
+/// A check of one argument, for a call whose number does not say enough. Only the low 32 bits are compared, since the kernel
+/// uses no more of those that are an `int`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question {
-    /// Its place, from 0.
+    /// The argument's place, from 0.
     pub(super) argument: u32,
     /// The bits that count.
     pub(super) mask: u32,
-    /// For each value its fate; any other ends the process.
+    /// A verdict for each of these values.
     pub(super) fates: &'static [(u32, Fate)],
+    /// The verdict for any other value.
+    pub(super) otherwise: Fate,
 }
 
 /// Steps of a program. A jump passes over 255 at most, so with one more than that there is no jump that is too far.
@@ -77,16 +101,18 @@ const END: usize = STEPS - 2;
 type Stretch = (u32, usize);
 
 impl Program {
-    /// Ends a process of another architecture, and one that makes a call that is neither on one of the lists nor asked about.
+    /// Does what `otherwise` says with a call of another architecture, and with one that is neither on one of the lists nor
+    /// asked about.
     ///
     /// Does not compile if there are too many.
     pub(super) const fn new(
         architecture: u32,
         lists: [&[i64]; 2],
-        asked: &[(i64, Question)],
+        asked: &[&[(i64, Question)]],
+        otherwise: Otherwise,
     ) -> Program {
         let mut program = Program {
-            steps: [answer(SECCOMP_RET_KILL_PROCESS); STEPS],
+            steps: [answer(otherwise.answer()); STEPS],
             begin: END,
         };
         program.steps[ALLOW] = answer(SECCOMP_RET_ALLOW);
@@ -100,10 +126,14 @@ impl Program {
             }
             list += 1;
         }
-        let mut at = 0;
-        while at < asked.len() {
-            places[index(asked[at].0)] = program.ask(&asked[at].1);
-            at += 1;
+        let mut list = 0;
+        while list < asked.len() {
+            let mut at = 0;
+            while at < asked[list].len() {
+                places[index(asked[list][at].0)] = program.ask(&asked[list][at].1);
+                at += 1;
+            }
+            list += 1;
         }
         let (stretches, count) = stretches(&places);
         let decision = program.bisect(stretches.split_at(count).0);
@@ -144,15 +174,23 @@ impl Program {
         self.branch(BPF_JGE, from, high, low)
     }
 
+    /// Where the steps for this verdict begin.
+    const fn place(&mut self, fate: Fate) -> usize {
+        match fate {
+            Fate::Allowed => ALLOW,
+            Fate::Refused => self.put(answer(REFUSED)),
+            Fate::Ended => END,
+            Fate::Asked(next) => self.ask(next),
+        }
+    }
+
+    /// Puts the steps that check one argument; the place of the first.
     const fn ask(&mut self, question: &Question) -> usize {
-        let mut otherwise = END;
+        let mut otherwise = self.place(question.otherwise);
         let mut at = 0;
         while at < question.fates.len() {
             let (value, fate) = question.fates[at];
-            let fate = match fate {
-                Fate::Allowed => ALLOW,
-                Fate::Refused => self.put(answer(REFUSED)),
-            };
+            let fate = self.place(fate);
             otherwise = self.branch(BPF_JEQ, value, fate, otherwise);
             at += 1;
         }
@@ -263,7 +301,7 @@ mod tests {
             [&[1023], &[1022, 7]],
         ];
         for list in lists {
-            let program = Program::new(ARCH, list, &[]);
+            let program = Program::new(ARCH, list, &[], Otherwise::End);
             for number in (0..2000).chain([u32::MAX - 1, u32::MAX]) {
                 let listed = list.concat().contains(&i64::from(number));
                 let expected = if listed { ALLOWED } else { KILLED };
@@ -279,13 +317,20 @@ mod tests {
             argument: 1,
             mask: 1,
             fates: &[(0, Fate::Allowed)],
+            otherwise: Fate::Ended,
         };
         let one_or_two = Question {
             argument: 0,
             mask: u32::MAX,
             fates: &[(1, Fate::Allowed), (2, Fate::Refused)],
+            otherwise: Fate::Ended,
         };
-        let program = Program::new(ARCH, [&[3], &[6]], &[(4, even), (5, one_or_two)]);
+        let program = Program::new(
+            ARCH,
+            [&[3], &[6]],
+            &[&[(4, even)], &[(5, one_or_two)]],
+            Otherwise::End,
+        );
         let fate = |number, arguments: &[u32]| run(&program, &call(ARCH, number, arguments)).0;
         for value in 0..10 {
             let even = if value % 2 == 0 { ALLOWED } else { KILLED };
@@ -302,9 +347,40 @@ mod tests {
     }
 
     #[test]
+    fn a_second_argument_decides_where_one_is_not_enough() {
+        const EVEN: &Question = &Question {
+            argument: 2,
+            mask: 1,
+            fates: &[(0, Fate::Allowed)],
+            otherwise: Fate::Ended,
+        };
+        const FATES: &[(u32, Fate)] = &[(3, Fate::Allowed), (4, Fate::Asked(EVEN))];
+        let command = Question {
+            argument: 1,
+            mask: u32::MAX,
+            fates: FATES,
+            otherwise: Fate::Ended,
+        };
+        let program = Program::new(ARCH, [&[], &[]], &[&[(5, command)]], Otherwise::End);
+        let fate = |arguments: &[u32]| run(&program, &call(ARCH, 5, arguments)).0;
+        assert_eq!(fate(&[0, 3, 1]), ALLOWED);
+        assert_eq!(fate(&[0, 4, 2]), ALLOWED);
+        assert_eq!(fate(&[0, 4, 1]), KILLED);
+        assert_eq!(fate(&[0, 5, 2]), KILLED);
+    }
+
+    #[test]
+    fn a_call_on_no_list_may_fail_instead() {
+        let program = Program::new(ARCH, [&[3], &[]], &[], Otherwise::Refuse);
+        assert_eq!(run(&program, &call(ARCH, 3, &[])).0, ALLOWED);
+        assert_eq!(run(&program, &call(ARCH, 4, &[])).0, REFUSED);
+        assert_eq!(run(&program, &call(ARCH + 1, 3, &[])).0, REFUSED);
+    }
+
+    #[test]
     fn no_call_is_far() {
         let list: Vec<i64> = (0..64).map(|number| number * 3).collect();
-        let program = Program::new(ARCH, [&list, &[]], &[]);
+        let program = Program::new(ARCH, [&list, &[]], &[], Otherwise::End);
         let farthest = (0..2000).map(|number| run(&program, &call(ARCH, number, &[])).1);
         assert!(farthest.max().unwrap() <= 4 + 8);
     }

@@ -56,7 +56,7 @@ pub enum Served {
 pub fn serve(
     listeners: Vec<TcpListener>,
     max_sessions: usize,
-    prepare: impl FnOnce(),
+    prepare: impl FnOnce() -> Result<(), Error>,
     log: &Log,
 ) -> Result<Served, Error> {
     for listener in &listeners {

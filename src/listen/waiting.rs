@@ -35,13 +35,13 @@ pub(super) fn wait_for_client(
     listeners: &[TcpListener],
     first: usize,
     parent: UnixStream,
-    prepare: impl FnOnce(),
+    prepare: impl FnOnce() -> Result<(), Error>,
     log: &Log,
 ) -> Result<Served, Error> {
     let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
     // A client will wait for us; and in a cage it is too late.
     batch::take_turns();
-    prepare();
+    prepare()?;
     let mut acceptor = Acceptor::new(log);
     let (before, after) = listeners.split_at(first % listeners.len());
     let at = after.iter().chain(before);

@@ -6,10 +6,11 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{dup2_stderr, write};
 
-/// Standard error, by a descriptor of our own.
+/// Standard error: descriptor 2, in each process that has this log.
 pub(super) struct Stderr {
-    to: File,
     /// A person who has stopped the terminal wants to read, and is waited for.
     patient: bool,
 }
@@ -18,22 +19,26 @@ impl Stderr {
     /// `None` if there is no standard error.
     pub(super) fn open() -> Option<Stderr> {
         let stderr = io::stderr();
-        let copy = File::from(stderr.as_fd().try_clone_to_owned().ok()?);
-        Some(Stderr {
-            to: own_pipe(&copy).unwrap_or(copy),
-            patient: stderr.is_terminal(),
-        })
+        let file = File::from(stderr.as_fd().try_clone_to_owned().ok()?);
+        let patient = stderr.is_terminal();
+        if let Some(own) = own_description(&file, patient) {
+            dup2_stderr(own).ok()?;
+        }
+        Some(Stderr { patient })
     }
 
     /// Whether it is a regular file.
+    #[expect(clippy::unused_self, reason = "there is a standard error to look at")]
     pub(super) fn is_a_file(&self) -> bool {
-        self.to.metadata().is_ok_and(|found| found.is_file())
+        let found = fstat(io::stderr());
+        found.is_ok_and(|found| SFlag::from_bits_truncate(found.st_mode).contains(SFlag::S_IFREG))
     }
 
     /// Writes the line and its end, all of it or nothing.
     pub(super) fn line(&mut self, text: &str) {
-        if self.patient || has_room(self.to.as_fd()) {
-            let _ = self.to.write(format!("{text}\n").as_bytes()); // nobody else to tell
+        let stderr = io::stderr();
+        if self.patient || has_room(stderr.as_fd()) {
+            let _ = write(stderr, format!("{text}\n").as_bytes()); // no other place to say it
         }
     }
 }
@@ -52,17 +57,19 @@ fn has_room(fd: BorrowedFd<'_>) -> bool {
     poll(&mut polled, PollTimeout::ZERO).is_ok() && polled[0].revents() == Some(PollFlags::POLLOUT)
 }
 
-/// The same pipe, opened anew: not to wait is then a matter of ours, and not of everybody's who holds it. Where the
-/// system does not let us, another session may take the room that poll(2) has promised, and we wait for the reader.
-fn own_pipe(stderr: &File) -> Option<File> {
+/// The same pipe or terminal, opened again for writing alone. Whether it blocks is then a matter of this program, and not of
+/// each process that holds it; and a session cannot read what is typed at the terminal. Where the system does not allow
+/// it, the descriptor stays as it is: another session may take the room that poll(2) has promised.
+fn own_description(stderr: &File, terminal: bool) -> Option<File> {
     let pipe = stderr.metadata().ok()?.file_type().is_fifo();
-    let open = || {
-        OpenOptions::new()
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open("/proc/self/fd/2")
+    let flags = match (pipe, terminal) {
+        (true, _) => libc::O_NONBLOCK,
+        (false, true) => libc::O_NOCTTY,
+        (false, false) => return None,
     };
-    pipe.then(open)?.ok()
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(flags);
+    options.open("/proc/self/fd/2").ok()
 }
 
 /// Whether standard error may be the client, as it is under inetd: whatever is a socket, and whatever cannot be told.

@@ -18,6 +18,8 @@ use nix::unistd::{Gid, Uid, geteuid, setgid, setuid};
 use crate::error::Error;
 use crate::log::Log;
 use crate::options::USER;
+use crate::sys::fork::in_a_child;
+use crate::sys::tracing;
 
 /// Whom to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +74,7 @@ impl Root {
     /// # Errors
     /// [`Error::Config`]: the system did not let us, or root came back; the process must end.
     pub fn drop(self, log: &Log) -> Result<Dropped, Error> {
-        if self.ignored {
-            log.notice(format_args!(
-                "not started as root: -u and -g have no effect"
-            ));
-        }
+        self.say_ignored(log);
         self.become_user()?;
         match self.target {
             Some(target) => log.debug(
@@ -86,6 +84,8 @@ impl Root {
             // What root leaves behind by becoming another, whoever starts us with less has to be asked for.
             None => capabilities::give_up()?,
         }
+        // The kernel sets it back to a default of its own with the user.
+        tracing::forbid().map_err(Error::os("cannot forbid tracing"))?;
         let root = geteuid().is_root();
         Ok(Dropped { root })
     }
@@ -102,7 +102,46 @@ impl Root {
     /// # Errors
     /// As [`Root::drop`].
     pub fn keep(&self, needs: Needs) -> Result<Root, Error> {
-        capabilities::keep(self, needs)
+        let kept = capabilities::keep(self, needs)?;
+        tracing::forbid().map_err(Error::os("cannot forbid tracing"))?;
+        Ok(kept)
+    }
+
+    /// Stays the user that the program was started as, and keeps of root's rights what a super-server and its sessions use:
+    /// to become another user, to signal such a process, to leave the file system, and `needs`. Where the system cannot
+    /// tell these apart, and with `-u root`, it keeps all of them.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: sessions could not drop root; the process must end.
+    pub fn guard(mut self, needs: Needs, log: &Log) -> Result<Root, Error> {
+        self.say_ignored(log);
+        self.ignored = false;
+        if self.target.is_some_and(|target| target.uid.is_root()) {
+            return Ok(self);
+        }
+        capabilities::guard(self.is_root(), needs)?;
+        if self.is_root() {
+            // What a worker cannot do is known before there is a client.
+            let trial = || match self.clone().drop(log) {
+                Ok(_) => 0,
+                Err(error) => {
+                    log.error(format_args!("{error}"));
+                    1
+                }
+            };
+            if in_a_child(trial).map_err(Error::os("cannot fork"))? != Some(0) {
+                return Err(Error::Config("no session can drop root".to_owned()));
+            }
+        }
+        Ok(self)
+    }
+
+    fn say_ignored(&self, log: &Log) {
+        if self.ignored {
+            log.notice(format_args!(
+                "not started as root: -u and -g have no effect"
+            ));
+        }
     }
 
     /// The ids alone.
@@ -119,7 +158,7 @@ impl Root {
 }
 
 /// What of root's rights is needed for longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// To change what the packet filter lets through.
     pub filter: bool,

@@ -163,7 +163,7 @@ impl Proxy<'_> {
             destined,
             mut legs,
             broker,
-            resolver,
+            mut resolver,
             dropped,
         } = admitted;
         let server = self.server(&destined, &mut legs, &mut begun);
@@ -195,7 +195,7 @@ impl Proxy<'_> {
             client: Control::new(client).map_err(|e| gone(&e))?,
             server: server.map(|(control, _)| control),
             data,
-            dial: &mut |name, data| self.dial_named(&destined, resolver.as_ref(), name, data),
+            dial: &mut |name, data| self.dial_named(&destined, &mut resolver, name, data),
             begun: begins.then_some(&mut begun),
             limits: Limits {
                 queue: bounds.queue,

@@ -11,6 +11,7 @@ mod life;
 mod reach;
 mod refusal;
 
+use self::caging::leave_terminal;
 use self::refusal::{fault, turn_away, turn_away_stdin};
 use crate::datapath::Choice;
 use crate::error::Error;
@@ -22,6 +23,7 @@ use crate::options::{Destination, Options};
 use crate::permit::{Foreign, ForeignAddresses};
 use crate::privs::{Dropped, Root};
 use crate::signals::Signals;
+use crate::sys::tracing;
 use crate::wrappers::Wrappers;
 
 /// Runs the program as the options tell: one session from descriptor 0, or a super-server with one child for each.
@@ -29,11 +31,18 @@ use crate::wrappers::Wrappers;
 /// # Errors
 /// Why the process ends; the client, if there is one, has been told.
 pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
-    let (mut proxy, root) = Proxy::begin(options, log).map_err(|error| unserved(options, error))?;
+    tracing::forbid().map_err(Error::os("cannot forbid tracing"))?;
+    let begun = Proxy::begin(options, log);
+    let (mut proxy, root) = begun.map_err(|error| unserved(options, error, log))?;
     let (client, begun, standing) = match listen::passed()? {
-        Passed::Connection(client) => (client, None, Standing::Root(root)),
+        Passed::Connection(client) => {
+            net::leave_standard_descriptors(log.is_on_stderr())?;
+            leave_terminal();
+            (client, None, Standing::Root(root))
+        }
         Passed::None if options.listen.is_empty() => {
-            let client = net::take_stdin().map_err(turn_away_stdin)?;
+            let client = net::take_stdin(log.is_on_stderr()).map_err(turn_away_stdin)?;
+            leave_terminal();
             (client, None, Standing::Root(root))
         }
         passed => {
@@ -45,16 +54,7 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
                     options.destination == Destination::Diverted,
                 )?,
             };
-            // Whatever needs root for each session anew keeps it until then; nothing else does.
-            let named =
-                matches!(&options.destination, Destination::Reverse(server) if server.is_name());
-            let mut standing = if named || proxy.engine.as_ref().is_some_and(|e| e.needs_root()) {
-                Standing::Root(root)
-            } else if let Some(needs) = proxy.choice.needs {
-                Standing::Root(root.keep(needs)?)
-            } else {
-                Standing::Dropped(root.drop(log)?, None)
-            };
+            let mut standing = Standing::Root(proxy.super_server(root)?);
             let count = listeners.len();
             let prepare = || proxy.prepare(&mut standing, count);
             match listen::serve(listeners, options.max_sessions, prepare, log)? {
@@ -153,11 +153,11 @@ fn warn_of_third_hosts(foreign: ForeignAddresses, log: &Log) {
 }
 
 /// Under inetd there is a client already, who must hear that nothing comes of it.
-fn unserved(options: &Options, error: Error) -> Error {
+fn unserved(options: &Options, error: Error, log: &Log) -> Error {
     if !options.listen.is_empty() {
         return error;
     }
-    match net::take_stdin() {
+    match net::take_stdin(log.is_on_stderr()) {
         Ok(client) => turn_away(&client, fault(error)),
         Err(_) => turn_away_stdin(error),
     }

@@ -80,14 +80,15 @@ impl Proxy<'_> {
     pub(super) fn dial_named(
         &self,
         destined: &Destined,
-        resolver: Option<&Resolver>,
+        resolver: &mut Option<Resolver>,
         name: &HostPort,
         data: &mut dyn DataPath,
     ) -> Dialled {
-        let found = destination::resolve(name, resolver);
+        let found = destination::resolve(name, resolver.as_ref());
         let result = found.and_then(|found| self.dial(destined, &found, &mut || {}));
         match result {
             Ok(reached) => {
+                *resolver = None; // it ends: no second server can be named
                 data.reach(reached.server, reached.ours);
                 Dialled::Connected(reached.stream, reached.server.ip())
             }

@@ -1,7 +1,9 @@
 //! Standard input as it is; and closing whatever is open, for a process that is to have nothing of its parent's.
 
+use std::env;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::process;
 
 use nix::errno::Errno;
 
@@ -40,6 +42,15 @@ pub fn standard_input() -> BorrowedFd<'static> {
     // SAFETY: std opens /dev/null wherever 0, 1 or 2 are closed when the program begins, and here they are only ever
     // pointed elsewhere (dup2), never closed.
     unsafe { BorrowedFd::borrow_raw(libc::STDIN_FILENO) }
+}
+
+/// Closes what the starter had open, but for 0, 1, 2 and the sockets that it passes by LISTEN_FDS (sd_listen_fds(3)). Only
+/// as the first thing that a program does.
+pub fn close_inherited() {
+    let number = |name| env::var(name).ok()?.parse::<RawFd>().ok();
+    let ours = number("LISTEN_PID") == RawFd::try_from(process::id()).ok();
+    let passed = number("LISTEN_FDS").filter(|passed| ours && *passed > 0);
+    here::close_from(FIRST.saturating_add(passed.unwrap_or(0)));
 }
 
 /// Closes everything but 0, 1, 2 and `kept`, which is descriptor 3 from now on. Only for a new process that will never

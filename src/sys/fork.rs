@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
-use nix::unistd::{ForkResult, Pid};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, setsid};
 
 use super::descriptors::keep_only;
 
@@ -69,6 +70,24 @@ pub fn end(code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Tries `deed` in a process of its own, and waits for its exit code. `None`: a signal ended it.
+///
+/// # Errors
+/// As [`fork`].
+pub fn in_a_child(deed: impl FnOnce() -> u8) -> io::Result<Option<i32>> {
+    match fork()? {
+        Forked::Parent(child) => match waitpid(child, None)? {
+            WaitStatus::Exited(_, code) => Ok(Some(code)),
+            _ => Ok(None),
+        },
+        Forked::Child => {
+            let code = deed();
+            // SAFETY: ends this process at once, without running anything of the parent's.
+            unsafe { libc::_exit(code.into()) }
+        }
+    }
+}
+
 /// Makes a process that holds no descriptor but 0, 1, 2 and a copy of `kept`, and lives `life` to its end: it never
 /// comes back into its parent's code.
 ///
@@ -83,6 +102,8 @@ pub fn spawn_alone(
     match fork()? {
         Forked::Parent(child) => Ok(child),
         Forked::Child => {
+            // A terminal's signals and its TIOCSTI are for the processes of its own session.
+            let _ = setsid(); // a new child leads no group, so nothing forbids it
             let code = life(keep_only(kept.as_fd()));
             // SAFETY: ends this process at once, without running anything of the parent's: its destructors would close
             // numbers that are no longer theirs.

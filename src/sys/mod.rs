@@ -36,6 +36,13 @@ pub mod seccomp;
     path = "syslogd/socket.rs"
 )]
 pub mod syslogd;
+#[cfg_attr(target_os = "linux", path = "tracing/linux.rs")]
+#[cfg_attr(target_os = "freebsd", path = "tracing/freebsd.rs")]
+#[cfg_attr(
+    not(any(target_os = "freebsd", target_os = "linux")),
+    path = "tracing/none.rs"
+)]
+pub mod tracing;
 #[cfg(all(
     panic = "abort",
     target_os = "linux",

@@ -3,4 +3,4 @@
 use nix::sys::resource::Resource;
 
 /// What a session may have nothing of: core files, in which a later reader finds it, and files that it writes.
-pub(super) const NOTHING_OF: &[Resource] = &[Resource::RLIMIT_CORE, Resource::RLIMIT_FSIZE];
+pub(crate) const NOTHING_OF: &[Resource] = &[Resource::RLIMIT_CORE, Resource::RLIMIT_FSIZE];

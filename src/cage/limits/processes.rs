@@ -4,7 +4,7 @@ use nix::sys::resource::Resource;
 
 /// What a session may have nothing of: core files, in which a later reader finds it, and files that it writes, and
 /// processes.
-pub(super) const NOTHING_OF: &[Resource] = &[
+pub(crate) const NOTHING_OF: &[Resource] = &[
     Resource::RLIMIT_CORE,
     Resource::RLIMIT_FSIZE,
     Resource::RLIMIT_NPROC,
