@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::endpoint::{Host, HostPort};
 use crate::net::{self, LocalAddresses, canonical, dial};
 use crate::resolver::Resolver;
+use crate::servers::{Servers, is_no_server, meanings};
 
 /// Why a server is not dialled, or not reached. `Display` is for the log.
 #[derive(Debug)]
@@ -109,15 +110,25 @@ pub struct Guard {
     pub proxy: SocketAddr,
     /// The client.
     pub client: IpAddr,
-    /// The client chose the destination: then this machine's own services are for clients on this machine alone.
-    pub client_chose: bool,
+    /// The client chose the destination: which it may choose. This machine's own services are for clients on this machine
+    /// alone.
+    pub client_chose: Option<Servers>,
 }
 
 impl Guard {
     /// # Errors
     /// [`Unreachable::Loop`] or [`Unreachable::Forbidden`].
     pub fn check(&self, to: SocketAddr) -> Result<(), Unreachable> {
-        self.judge(to, self.client_chose)
+        self.judge(to, self.is_here(to.ip()))
+    }
+
+    /// The same of a connection that has been made from `ours`. An address whose packets a route keeps on this machine is
+    /// none of an interface, but both ends of such a connection are the same.
+    ///
+    /// # Errors
+    /// [`Unreachable::Loop`] or [`Unreachable::Forbidden`].
+    pub fn check_ends(&self, to: SocketAddr, ours: IpAddr) -> Result<(), Unreachable> {
+        self.judge(to, to.ip() == ours || self.is_here(to.ip()))
     }
 
     /// The same for the end of a data connection that client or server have named, and that neither of them is: whoever
@@ -126,20 +137,30 @@ impl Guard {
     /// # Errors
     /// [`Unreachable::Loop`] or [`Unreachable::Forbidden`].
     pub fn check_third(&self, to: SocketAddr) -> Result<(), Unreachable> {
-        if to.ip().is_unspecified() {
+        let here = self.is_here(to.ip());
+        self.judge(to, here)?;
+        let unwanted = meanings(to.ip()).any(is_no_server);
+        if unwanted || here && !self.local.contains(self.client) {
             return Err(Unreachable::Forbidden(to));
         }
-        self.judge(to, true)
+        Ok(())
     }
 
-    fn judge(&self, to: SocketAddr, client_chose: bool) -> Result<(), Unreachable> {
+    /// Whether an address, or an IPv4 address within it, is this machine's.
+    fn is_here(&self, ip: IpAddr) -> bool {
+        meanings(ip).any(|ip| self.local.contains(ip))
+    }
+
+    fn judge(&self, to: SocketAddr, here: bool) -> Result<(), Unreachable> {
         let ip = to.ip();
-        let nobody = ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]);
-        let here = self.local.contains(ip);
         if here && to.port() == self.proxy.port() {
             return Err(Unreachable::Loop(to));
         }
-        if nobody || client_chose && here && !self.local.contains(self.client) {
+        let nobody = ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]);
+        let unchosen = self.client_chose.as_ref().is_some_and(|servers| {
+            here && !self.local.contains(self.client) || !servers.allow(ip, self.client)
+        });
+        if nobody || unchosen {
             return Err(Unreachable::Forbidden(to));
         }
         Ok(())
@@ -164,10 +185,7 @@ impl Guard {
             let left = patience.saturating_sub(begun.elapsed());
             let share = left / u32::try_from(to_come).unwrap_or(u32::MAX);
             let from = from.filter(|from| from.is_ipv4() == to.is_ipv4());
-            let attempt = self.check(to).and_then(|()| {
-                dial(to, from, share, &mut || told(Progress::Waits))
-                    .map_err(|error| Unreachable::Silent(to, error))
-            });
+            let attempt = self.connect(to, from, share, told);
             match attempt {
                 Ok(server) => return Ok(server),
                 Err(why) if to_come > 1 => told(Progress::PassedOver(&why)),
@@ -175,6 +193,26 @@ impl Guard {
             }
         }
         Err(last)
+    }
+
+    fn connect(
+        &self,
+        to: SocketAddr,
+        from: Option<IpAddr>,
+        patience: Duration,
+        told: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<TcpStream, Unreachable> {
+        let silent = |error| Unreachable::Silent(to, error);
+        self.check(to)?;
+        if from.is_some() || self.client_chose.is_some() {
+            // Before our own listener sees a connection; and with an address of our choice the ends would differ.
+            let ours = net::address_toward(to).map_err(silent)?;
+            self.check_ends(to, ours.ip())?;
+        }
+        let server = dial(to, from, patience, &mut || told(Progress::Waits)).map_err(silent)?;
+        let (_, ours) = net::ends(&server).map_err(silent)?;
+        self.check_ends(to, ours.ip())?;
+        Ok(server)
     }
 }
 

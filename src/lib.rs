@@ -32,6 +32,7 @@ pub mod proxy_protocol;
 pub mod relay;
 pub mod resolver;
 pub mod rules;
+pub mod servers;
 pub mod signals;
 pub mod sys;
 pub mod wrappers;

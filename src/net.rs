@@ -257,6 +257,13 @@ impl LocalAddresses {
         Ok(LocalAddresses(all.collect()))
     }
 
+    /// Those of a machine that has these and the loopback ones.
+    #[cfg(test)]
+    pub(crate) fn of_interfaces(addresses: &[&str]) -> Self {
+        let parsed = addresses.iter().map(|text| text.parse().unwrap());
+        LocalAddresses(parsed.collect())
+    }
+
     /// Whether a connection to this address would end on this machine. An unspecified address would: connect(2) takes
     /// it for the loopback.
     #[must_use]

@@ -19,6 +19,7 @@ use common::fake::{Listener, dial, read_all, send_all};
 use common::session::Session;
 use ftp_proxy::destination::{Guard, Unreachable};
 use ftp_proxy::net::LocalAddresses;
+use ftp_proxy::servers::Servers;
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 
@@ -145,7 +146,7 @@ fn each_address_of_a_server_is_judged_before_it_is_dialled() {
         local: LocalAddresses::read().unwrap(),
         proxy: proxy.address(),
         client: "192.0.2.1".parse().unwrap(),
-        client_chose: true,
+        client_chose: Some(Servers::Usual),
     };
     let disguised = SocketAddr::new(SERVER, proxy.address().port());
     for forbidden in [

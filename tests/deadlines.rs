@@ -370,7 +370,7 @@ fn all_addresses_of_a_server_share_one_time_and_a_silent_one_does_not_use_it_up(
         local: LocalAddresses::read().unwrap(),
         proxy: SocketAddr::new(FRONT, 21),
         client: CLIENT,
-        client_chose: false,
+        client_chose: None,
     };
     let many = vec![silent.address(); 60];
     let begun = now();

@@ -101,7 +101,7 @@ fn a_third_host_that_is_the_gateway_or_nobody_is_not_dialled_even_where_it_is_al
         proxy: SocketAddr::new(FRONT, 21),
         client: "192.0.2.1".parse().unwrap(),
         // As with -R: the administrator chose the server, and nobody chose this host.
-        client_chose: false,
+        client_chose: None,
     };
     for (ip, allowed) in [
         ("127.0.0.1", false),

@@ -170,6 +170,80 @@ fn nobody_and_everybody_are_refused() {
     assert_eq!(session.proxy.ends().code(), Some(0));
 }
 
+/// Linux takes packets for a whole network where a local route says so (AnyIP), and no interface has those addresses.
+#[test]
+fn addresses_that_a_route_keeps_here_are_refused() {
+    if !nix::unistd::geteuid().is_root() {
+        return; // no namespace can be made
+    }
+    let script = "ip link set lo up && ip route add local 10.77.0.0/16 dev lo && exec python3 -c \"$1\" \"$2\"";
+    let trial = r#"
+import socket, subprocess, sys, time
+own = socket.create_server(("10.77.0.1", 2121))
+own.settimeout(0.2)
+front = ("10.77.0.3", 8021)
+for options in [], ["-a", "127.0.0.1"]:
+    proxy = subprocess.Popen([sys.argv[1], "--forward", "--forward-any-port", "--log-stderr", *options,
+                              "--listen", "%s:%d" % front], stderr=subprocess.PIPE)
+    while b"listening on" not in proxy.stderr.readline():
+        pass
+    for named, code in ("10.77.0.1:2121", b"530 "), ("10.77.0.9:2121", b"530 "), ("%s:%d" % front, b"421 "):
+        client = socket.create_connection(front, 20, ("10.77.0.2", 0))
+        lines = client.makefile("rb")
+        assert lines.readline().startswith(b"220 ")
+        client.sendall(b"USER x@%s\r\n" % named.encode())
+        reply = lines.readline()
+        assert reply.startswith(code), (named, options, reply)
+    try:
+        own.accept()
+        sys.exit("the proxy has dialled its own machine")
+    except TimeoutError:
+        pass
+    proxy.terminate()
+    log = proxy.stderr.read()
+    assert b"accepted connection from 10.77.0.3" not in log, log
+"#;
+    let output = std::process::Command::new("unshare")
+        .args(["--net", "sh", "-c", script, "sh", trial])
+        .arg(common::process::PROGRAM)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn link_local_servers_are_refused() {
+    let mut session = Forward::begin(Ends::V4, ANY_PORT);
+    for host in [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+    ] {
+        session.client.says(&format!("USER bob@{host}"));
+        session.client.hears_code("530 ");
+    }
+}
+
+#[test]
+fn forward_to_names_the_networks_of_servers() {
+    let there = Listener::at(SERVER);
+    let mut options = ANY_PORT.to_vec();
+    options.extend(["--forward-to", "192.0.2.0/24", "--forward-to", "127.0.0.5"]);
+    let mut session = Forward::begin(Ends::V4, &options);
+    for host in [
+        there.address().to_string(),
+        format!("localhost:{}", there.address().port()),
+    ] {
+        session.client.says(&format!("USER bob@{host}"));
+        session.client.hears_code("530 ");
+    }
+    assert!(!there.is_called(std::time::Duration::ZERO));
+    options.extend(["--forward-to", "127.0.0.4/32"]);
+    let mut session = Forward::begin(Ends::V4, &options);
+    session.logs_in(&format!("USER bob@{}", there.address()), &there);
+}
+
 #[test]
 fn any_port_needs_the_administrator_s_word() {
     let there = Listener::at(SERVER);

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 word='(^|[^A-Za-z0-9_])'
-pure='ftp options endpoint.rs cidr.rs permit.rs announce.rs proxy_protocol rules policy'
+pure='ftp options endpoint.rs cidr.rs servers.rs permit.rs announce.rs proxy_protocol rules policy'
 standard="${word}(io|fs|env|os|process|thread)::|std::(io|fs|env|os|process|thread)([^A-Za-z0-9_]|\$)"
 standard="$standard|std::\\{([^}]*[^A-Za-z0-9_])?(io|fs|env|os|process|thread)[^A-Za-z0-9_]"
 types="${word}(Instant|SystemTime|(Tcp|Udp|Unix)[A-Z][a-z]+|ToSocketAddrs|(Owned|Borrowed|Raw|As|AsRaw)Fd)([^A-Za-z0-9_]|\$)"

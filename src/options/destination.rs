@@ -4,6 +4,7 @@ use super::BadUsage;
 use super::given::Given;
 use super::table::dashed;
 use crate::endpoint::HostPort;
+use crate::servers::Servers;
 
 /// How the session learns where the client wants to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Destination {
     Forward {
         /// `--forward-any-port`: not only port 21.
         any_port: bool,
+        /// `--forward-to`: which servers.
+        to: Servers,
     },
 }
 
@@ -46,6 +49,10 @@ pub(super) fn destination(given: &Given) -> Result<Destination, BadUsage> {
             "--forward-any-port: only with --forward".to_owned(),
         ));
     }
+    let forward_to = forward_to(given)?;
+    if forward_to.is_some() && first != Some("forward") {
+        return Err(BadUsage("--forward-to: only with --forward".to_owned()));
+    }
     let lookup = given.value("ipf-lookup", ipf_lookup, "write auto, ioctl or list")?;
     if lookup.is_some() && first != Some("i") {
         return Err(BadUsage("--ipf-lookup: only with -i".to_owned()));
@@ -63,12 +70,28 @@ pub(super) fn destination(given: &Given) -> Result<Destination, BadUsage> {
         (Some("i"), ..) => Ok(Destination::IpFilter(lookup.unwrap_or(IpfLookup::Auto))),
         (Some("netfilter"), ..) => Ok(Destination::Netfilter),
         (Some("diverted"), ..) => Ok(Destination::Diverted),
-        (Some(_), ..) => Ok(Destination::Forward { any_port }),
+        (Some(_), ..) => Ok(Destination::Forward {
+            any_port,
+            to: forward_to.unwrap_or_default(),
+        }),
         (None, ..) => Err(BadUsage(
             "no destination: give one of -i, -p, -R address, --diverted, --forward, --netfilter"
                 .to_owned(),
         )),
     }
+}
+
+/// All networks that are given.
+fn forward_to(given: &Given) -> Result<Option<Servers>, BadUsage> {
+    let lists: Vec<&str> = given.all("forward-to").collect();
+    if lists.is_empty() {
+        return Ok(None);
+    }
+    let list = lists.join(",");
+    let networks = list.parse();
+    networks
+        .map(|networks| Some(Servers::Among(networks)))
+        .map_err(|bad| BadUsage(format!("--forward-to {list}: {bad}")))
 }
 
 fn ipf_lookup(text: &str) -> Option<IpfLookup> {

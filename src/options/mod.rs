@@ -204,6 +204,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::servers::Servers;
 
     pub(super) fn run(line: &str) -> Result<Options, String> {
         match parse(line.split_whitespace().map(OsString::from)) {
@@ -309,8 +310,35 @@ mod tests {
         assert_eq!(options.listen.len(), 2);
         assert_eq!(
             options.destination,
-            Destination::Forward { any_port: false }
+            Destination::Forward {
+                any_port: false,
+                to: Servers::Usual
+            }
         );
+    }
+
+    #[test]
+    fn networks_of_servers_add_up_in_forward_mode() {
+        let options =
+            run("--forward --forward-to 10.0.0.0/8 --forward-to=192.0.2.1,2001:db8::/32").unwrap();
+        let networks = "10.0.0.0/8,192.0.2.1,2001:db8::/32".parse().unwrap();
+        let to = Servers::Among(networks);
+        let any_port = false;
+        assert_eq!(options.destination, Destination::Forward { any_port, to });
+        for (line, complaint) in [
+            (
+                "-R a.b --forward-to 10.0.0.0/8",
+                "--forward-to: only with --forward",
+            ),
+            (
+                "--forward --forward-to 10.0.0.1/8",
+                "--forward-to 10.0.0.1/8: ",
+            ),
+            ("--forward --forward-to private", "--forward-to private: "),
+        ] {
+            let said = run(line).unwrap_err();
+            assert!(said.starts_with(complaint), "{said}");
+        }
     }
 
     #[test]

@@ -92,6 +92,11 @@ pub const TABLE: &[Opt] = &[
         "",
         "with --forward: ports other than 21 too",
     ),
+    long(
+        "forward-to",
+        "networks",
+        "with --forward: servers in these networks alone",
+    ),
     long("help", "", "print this and exit"),
     long("ipf-lookup", "way", "with -i: auto, ioctl or list (auto)"),
     long(

@@ -13,6 +13,7 @@ use crate::nat::Redirected;
 use crate::net::{self, LocalAddresses, SourcePort, with_port};
 use crate::options::Destination;
 use crate::privs::Root;
+use crate::servers::Servers;
 
 /// Where a session goes.
 pub(super) struct Destined {
@@ -57,15 +58,18 @@ impl Proxy<'_> {
             client_chose,
         };
         let (servers, dialled, guard) = match (&self.options.destination, &self.engine) {
-            (Destination::Reverse(server), _) => (resolve(server)?, ends.proxy, guard(false)),
+            (Destination::Reverse(server), _) => (resolve(server)?, ends.proxy, guard(None)),
             (_, Some(engine)) => {
                 let original = engine
                     .original_dst(client.as_fd(), &ends)
                     .map_err(|e| no_destination(&ends, &e))?;
                 let original = net::canonical(original);
-                (vec![original], original, guard(false))
+                (vec![original], original, guard(None))
             }
-            _ => (Vec::new(), ends.proxy, guard(true)),
+            (Destination::Forward { to, .. }, None) => {
+                (Vec::new(), ends.proxy, guard(Some(to.clone())))
+            }
+            _ => (Vec::new(), ends.proxy, guard(Some(Servers::Usual))),
         };
         // At once, before the log says accepted: a loop makes a process a turn.
         if let [server] = servers.as_slice() {

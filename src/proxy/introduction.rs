@@ -73,10 +73,10 @@ impl Proxy<'_> {
     }
 }
 
-/// A loopback address is of one's own machine. From elsewhere it would make somebody a client on this one, whom it lets
-/// reach what it keeps for itself.
+/// A client with a loopback address, or another one of this machine, is on this machine, and may reach what others may not.
+/// Only a balancer on this machine can have such clients.
 fn is_believable(client: SocketAddr, balancer: SocketAddr, local: &LocalAddresses) -> bool {
-    !client.ip().is_loopback() || local.contains(balancer.ip())
+    !local.contains(client.ip()) || local.contains(balancer.ip())
 }
 
 #[cfg(test)]
@@ -84,13 +84,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_balancer_elsewhere_brings_nobody_from_our_own_loopback() {
-        let local = LocalAddresses::read().unwrap();
+    fn a_balancer_elsewhere_brings_no_client_of_this_machine() {
+        let local = LocalAddresses::of_interfaces(&["203.0.113.1", "2001:db8::1"]);
         let at = |text: &str| text.parse::<SocketAddr>().unwrap();
         for (client, balancer, believable) in [
             ("127.0.0.1:4242", "192.0.2.7:9", false),
             ("127.3.2.1:4242", "[2001:db8::7]:9", false),
             ("[::1]:4242", "192.0.2.7:9", false),
+            ("203.0.113.1:4242", "192.0.2.7:9", false),
+            ("[2001:db8::1]:4242", "192.0.2.7:9", false),
+            ("0.0.0.0:4242", "192.0.2.7:9", false),
+            ("203.0.113.1:4242", "203.0.113.1:9", true),
+            ("203.0.113.1:4242", "127.0.0.1:9", true),
             ("127.0.0.1:4242", "127.0.0.1:9", true),
             ("198.51.100.7:4242", "192.0.2.7:9", true),
         ] {

@@ -182,7 +182,10 @@ impl Proxy<'_> {
             epsv,
             anonymous_only: self.options.anonymous_only,
             nat_mode: self.options.nat_mode,
-            any_port: self.options.destination == Destination::Forward { any_port: true },
+            any_port: matches!(
+                self.options.destination,
+                Destination::Forward { any_port: true, .. }
+            ),
             permit: self.options.permit.clone(),
             max_line: bounds.line,
             max_command: bounds.command,

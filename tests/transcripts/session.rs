@@ -51,7 +51,10 @@ impl<'a> Stage<'a> {
             epsv: script.epsv,
             anonymous_only: options.anonymous_only,
             nat_mode: options.nat_mode,
-            any_port: options.destination == Destination::Forward { any_port: true },
+            any_port: matches!(
+                options.destination,
+                Destination::Forward { any_port: true, .. }
+            ),
             permit: options.permit,
             max_line: script.number("--max-line").unwrap_or(plain.max_line),
             max_command: script.number("--max-command").unwrap_or(plain.max_command),
