@@ -9,6 +9,8 @@ use super::addr::{BadEprt, EprtArgument, PortArgument};
 pub(super) enum Command<'a> {
     User(&'a [u8]),
     Pass,
+    /// A command about files or folders that moves no data.
+    Insider,
     /// ACCT: its argument is a secret too.
     Account,
     /// OPEN, which is no FTP: the server that a client wants of a firewall.
@@ -76,6 +78,8 @@ impl<'a> Command<'a> {
         match verb(body).as_slice() {
             b"USER" => Command::User(argument),
             b"PASS" => Command::Pass,
+            b"CDUP" | b"CWD" | b"DELE" | b"MDTM" | b"MKD" | b"MLST" | b"PWD" | b"RMD" | b"RNTO"
+            | b"SIZE" | b"XCUP" | b"XCWD" | b"XMKD" | b"XPWD" | b"XRMD" => Command::Insider,
             b"ACCT" => Command::Account,
             b"OPEN" => Command::Open(argument),
             b"PORT" => Command::Port(PortArgument::parse(argument)),
@@ -259,14 +263,14 @@ mod tests {
             assert_eq!(Command::parse(line.as_bytes()), Command::Foreign, "{line}");
         }
         // FTP's own, whatever their names hold, and words that no other protocol says so.
-        for line in [
-            "DELE HTTP/1.1",
-            "CWD GET / HTTP/1.1",
-            "GET x",
-            "SSH",
-            "MAIL x",
+        for (line, command) in [
+            ("DELE HTTP/1.1", Command::Insider),
+            ("CWD GET / HTTP/1.1", Command::Insider),
+            ("GET x", Command::Other),
+            ("SSH", Command::Other),
+            ("MAIL x", Command::Other),
         ] {
-            assert_eq!(Command::parse(line.as_bytes()), Command::Other, "{line}");
+            assert_eq!(Command::parse(line.as_bytes()), command, "{line}");
         }
     }
 

@@ -86,7 +86,7 @@ impl Session {
                 let reply = b"503 Already connected to a server; connect again for another.\r\n";
                 self.refuse("names another server", body(&line.bytes), reply);
             }
-            _ => self.ask(line.bytes.clone(), Expected::Plain),
+            _ => self.ask(line.bytes.clone(), Expected::Insider),
         }
     }
 
@@ -121,7 +121,7 @@ impl Session {
         } else {
             line.bytes.clone()
         };
-        self.ask(whole, Expected::Plain);
+        self.ask(whole, Expected::Insider);
     }
 
     /// PASS. If the login held a user of a firewall, the password ends with that user's, which is not for the server.
@@ -134,7 +134,7 @@ impl Session {
         if self.login_at_proxy != Some(ProxyLogin::Account) {
             self.login_at_proxy = None;
         }
-        self.ask(bytes, Expected::Plain);
+        self.ask(bytes, Expected::Insider);
     }
 
     fn is_forbidden(&self, user: &[u8]) -> bool {

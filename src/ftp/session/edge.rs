@@ -168,7 +168,7 @@ impl Session {
         self.holding
     }
 
-    /// The server has let the client in, by a 230, a 232 (RFC 2228 §5.4), or a transfer that began; until REIN. Of what is
+    /// The server has let the client in: it says so (RFC 2228 §5.4 has 232), or does what it does for nobody else; until REIN. Of what is
     /// encrypted it is assumed.
     #[must_use]
     pub fn is_logged_in(&self) -> bool {

@@ -11,6 +11,8 @@ pub(super) enum Expected {
     Hidden(Login),
     Own(Vec<u8>),
     Plain,
+    /// A command of the login, or one that servers carry out only behind it: who succeeds with it is in.
+    Insider,
     /// `given_up`: the server takes too long, and what the client sent next no longer waits.
     Abor {
         given_up: bool,
@@ -71,6 +73,7 @@ impl Expected {
             Command::Abor => Expected::Abor { given_up: false },
             Command::Auth => Expected::Auth,
             Command::Feat => Expected::Feat,
+            Command::Insider => Expected::Insider,
             _ => Expected::Plain,
         }
     }
@@ -93,7 +96,7 @@ impl Expected {
     pub(super) fn begin(&mut self) {
         match self {
             Expected::Transfer { begun, .. } | Expected::Swallow { begun } => *begun = true,
-            Expected::Plain => {
+            Expected::Plain | Expected::Insider => {
                 *self = Expected::Transfer {
                     direction: Direction::ToClient,
                     begun: true,

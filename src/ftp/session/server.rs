@@ -104,7 +104,11 @@ impl Session {
         let other = |e: &Expected| {
             matches!(
                 e,
-                Expected::Plain | Expected::Rein | Expected::Feat | Expected::Abor { .. }
+                Expected::Plain
+                    | Expected::Insider
+                    | Expected::Rein
+                    | Expected::Feat
+                    | Expected::Abor { .. }
             )
         };
         match self.outstanding.front() {
@@ -198,7 +202,7 @@ impl Session {
         let preliminary = code < 200;
         let Some(at) = self.answering else { return };
         self.goodbye |= matches!(code, 221 | 421) && last;
-        self.logged_in |= matches!(code, 125 | 150 | 230 | 232);
+        self.logged_in |= self.shows_login(code);
         match self.outstanding.get_mut(at) {
             Some(Expected::Swallow { begun: true }) if last && preliminary => {
                 self.outstanding.remove(at);
@@ -236,6 +240,16 @@ impl Session {
         if last && !preliminary {
             self.outstanding.remove(at);
         }
+    }
+
+    /// The server has let the client in: it says so (230, 232), begins a transfer, or does what it does for nobody else.
+    /// Some servers want no password (202), or no login at all.
+    fn shows_login(&self, code: u16) -> bool {
+        let inside = matches!(
+            self.answered(),
+            Some(Expected::Insider | Expected::Passive { .. })
+        );
+        matches!(code, 125 | 150 | 230 | 232) || inside && (200..300).contains(&code)
     }
 
     /// The answer to PASV or EPSV. Lines before the last are kept back: they may name the address too.
@@ -316,7 +330,7 @@ impl Session {
             Some(Expected::Hidden(Login::User(user))) if code < 300 => {
                 self.ask(
                     [b"USER ", user.as_slice(), b"\r\n"].concat(),
-                    Expected::Plain,
+                    Expected::Insider,
                 );
             }
             Some(Expected::Hidden(Login::Site)) if code < 300 => {
