@@ -258,10 +258,26 @@ fn each_bound_that_is_passed_is_logged() {
         .log
         .logs("4 commands wait for their answers: the client is not read for now");
     session.server.says(&format!("200 {}", "x".repeat(600)));
-    session.client.hears_code("421 ");
+    session.client.hears_code("200 ");
     session
         .log
-        .logs("the server sent a line of more than 512 bytes");
+        .logs("the server sent a line of more than 512 bytes: it passes in pieces");
+}
+
+#[test]
+fn replies_to_no_command_are_logged() {
+    let mut session = Logged::begin(&[]);
+    session.client.says("NOOP");
+    session.server.hears("NOOP");
+    session
+        .server
+        .says_bytes(&[b"227 (10,9,9,9,200,10)\r\n", &b"200 x\r\n".repeat(22)[..]].concat());
+    session.client.hears("227 (10.9.9.9.200.10)");
+    session
+        .log
+        .logs("address of another host in a reply to no PASV, changed to: 227 (10.9.9.9.200.10)");
+    session.log.logs("reply to no command, dropped: 200 x");
+    session.client.hears_code("421 ");
     let end = session.log.logs("session ended");
     assert!(end.ends_with("(the server broke the protocol)"), "{end}");
 }

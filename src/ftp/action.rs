@@ -153,7 +153,7 @@ pub enum Note {
     Unasked(Vec<u8>),
     /// A line as the client gets it: the server named a third host in it, and no PASV had asked.
     StrayAddress(Vec<u8>),
-    /// The server's line is longer than so many bytes, which the terms allow.
+    /// A line of the server's is longer than so many bytes, and passes in pieces; said once.
     LongLine(usize),
     /// So many commands wait for their answers that no more are taken for now; said once.
     Crowded(usize),
@@ -172,7 +172,7 @@ pub enum End {
     Client,
     /// The server cannot be reached, or may not.
     NoServer,
-    /// The server sent a line longer than any reply, or too many replies that nothing asked for.
+    /// The server sent too many replies that nothing asked for.
     Protocol,
     /// The client speaks HTTP, SMTP or SSH.
     Foreign,

@@ -142,15 +142,16 @@ pub(super) fn find_in_227(text: &[u8]) -> Option<PortArgument> {
     })
 }
 
-/// Takes the meaning from every row of six numbers or more that is not an address of `own`: its commas become dots. `true` if
-/// there was one. Numbers are what the most tolerant client takes for such, with blanks and signs.
-pub(super) fn dots_for_commas(line: &mut [u8], own: Option<Ipv4Addr>) -> bool {
+/// Takes the meaning from every row of numbers with `least` commas or more that is not an address of `own`: its commas become
+/// dots. `true` if there was one. Numbers are what the most tolerant client takes for such, with blanks and signs.
+pub(super) fn dots_for_commas(line: &mut [u8], least: usize, own: Option<Ipv4Addr>) -> bool {
     let is_part = |b: &u8| b.is_ascii_digit() || b.is_ascii_whitespace() || b",+-".contains(b);
     let mut found = false;
     for row in line.split_mut(|b| !is_part(b)) {
         let commas = row.iter().filter(|&&b| b == b',').count();
         let own_address = || find_in_227(row).is_some_and(|a| own == Some(*a.0.ip()));
-        if commas < 5 || commas == 5 && own_address() {
+        let numbers = row.iter().any(u8::is_ascii_digit);
+        if !numbers || commas < least || commas == 5 && own_address() {
             continue;
         }
         found = true;

@@ -17,8 +17,10 @@ pub const MAX_COMMAND: usize = 512;
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// The bytes with their line end, or nothing of a line that was too long.
+    /// The bytes with their line end, or nothing of a line that was too long. A piece that is not the last has no line end.
     pub(super) bytes: Vec<u8>,
+    /// A piece of a long line, and not its first.
+    pub(super) continues: bool,
     /// The line was longer than the bound, and was dropped up to its LF.
     pub(super) too_long: bool,
     /// A Telnet Synch came before the line's end.
@@ -33,7 +35,10 @@ pub(super) struct Line {
 pub(super) struct Lines {
     /// Longest line, in bytes.
     max: usize,
+    /// What to do with a longer one: cut it, or drop it.
+    cut: bool,
     partial: Vec<u8>,
+    continues: bool,
     too_long: bool,
     synch: bool,
     at: At,
@@ -54,11 +59,21 @@ impl Lines {
     pub(super) fn of_at_most(max: usize) -> Self {
         Lines {
             max,
+            cut: false,
             partial: Vec::new(),
+            continues: false,
             too_long: false,
             synch: false,
             at: At::Start,
             whole: VecDeque::new(),
+        }
+    }
+
+    /// The same, but a longer line comes in pieces of that many bytes.
+    pub(super) fn in_pieces_of(max: usize) -> Self {
+        Lines {
+            cut: true,
+            ..Lines::of_at_most(max)
         }
     }
 
@@ -79,7 +94,8 @@ impl Lines {
         } else {
             self.too_long = true;
         }
-        if byte == b'\n' {
+        let full = self.cut && self.partial.len() == self.max;
+        if full || byte == b'\n' {
             let mut bytes = std::mem::take(&mut self.partial);
             if self.too_long {
                 bytes.clear();
@@ -88,8 +104,10 @@ impl Lines {
                 std::mem::take(&mut self.too_long),
                 std::mem::take(&mut self.synch),
             );
+            let continues = std::mem::replace(&mut self.continues, byte != b'\n');
             self.whole.push_back(Line {
                 bytes,
+                continues,
                 too_long,
                 synch,
             });
@@ -113,14 +131,12 @@ impl Lines {
         self.whole.is_empty()
     }
 
-    /// An unfinished line has outgrown the bound already.
-    pub(super) fn overflowing(&self) -> bool {
-        self.too_long
-    }
-
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Lines::of_at_most(self.max);
+        *self = Lines {
+            cut: self.cut,
+            ..Lines::of_at_most(self.max)
+        };
     }
 
     /// What came after the last LF; for the end of the stream.
@@ -175,8 +191,31 @@ mod tests {
     fn a_line_without_end_takes_no_more_memory_than_the_bound() {
         let mut lines = Lines::of_at_most(MAX_LINE);
         (0..10 * MAX_LINE).for_each(|_| lines.push(b'x'));
-        assert!(lines.overflowing());
         assert_eq!(lines.take_rest().len(), MAX_LINE);
+    }
+
+    #[test]
+    fn a_long_line_comes_in_pieces_where_it_is_cut() {
+        let mut lines = Lines::in_pieces_of(4);
+        b"abcdefghij\nabc\nabcd\nab"
+            .iter()
+            .for_each(|&b| lines.push(b));
+        let pieces: Vec<_> = std::iter::from_fn(|| lines.pop())
+            .map(|l| (String::from_utf8(l.bytes).unwrap(), l.continues))
+            .collect();
+        let expected = [
+            ("abcd", false),
+            ("efgh", true),
+            ("ij\n", true),
+            ("abc\n", false),
+            ("abcd", false),
+            ("\n", true),
+        ];
+        assert!(
+            pieces.iter().map(|(p, c)| (p.as_str(), *c)).eq(expected),
+            "{pieces:?}"
+        );
+        assert_eq!(lines.take_rest(), b"ab");
     }
 
     #[test]

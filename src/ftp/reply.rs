@@ -23,11 +23,42 @@ pub(super) struct Replies {
     open: Option<u16>,
     /// Some clients have seen the end of the open reply.
     perhaps_over: bool,
+    /// The place of a long line whose end has not come.
+    tail: Option<Place>,
 }
 
 impl Replies {
-    /// Takes the next line, without its line end.
-    pub(super) fn place(&mut self, body: &[u8]) -> Place {
+    /// Takes the next line, without its line end, or a piece of it. Only the piece that `ends` its line can end a reply.
+    pub(super) fn place(&mut self, body: &[u8], ends: bool) -> Place {
+        let place = self.tail.take().unwrap_or_else(|| self.read(body));
+        if ends {
+            return place;
+        }
+        self.tail = Some(match place {
+            Place::Begins(code) => Place::Within(code),
+            place => place,
+        });
+        match place {
+            Place::Ends(code) => Place::Within(code),
+            place => place,
+        }
+    }
+
+    /// The line under way is the last of its reply: what is still to come of it counts no more. `false`: it is not.
+    pub(super) fn end_within_line(&mut self) -> bool {
+        let ends = matches!(self.tail, Some(Place::Ends(_)));
+        if ends {
+            self.skip_tail();
+        }
+        ends
+    }
+
+    /// The rest of the line under way is none of the client's.
+    pub(super) fn skip_tail(&mut self) {
+        self.tail = self.tail.map(|_| Place::Ambiguous);
+    }
+
+    fn read(&mut self, body: &[u8]) -> Place {
         // A server answers Telnet offers where it stands, and some clients read Telnet within a code.
         let body = &*without_commands(body);
         let code = code(body);
@@ -43,10 +74,7 @@ impl Replies {
                 Place::Within(open)
             }
             (None, Some(code)) if mark == Some(&b'-') => {
-                *self = Replies {
-                    open: Some(code),
-                    perhaps_over: false,
-                };
+                (self.open, self.perhaps_over) = (Some(code), false);
                 Place::Begins(code)
             }
             (None, Some(_)) if mark.is_some_and(u8::is_ascii_digit) => Place::Ambiguous,
@@ -61,17 +89,27 @@ impl Replies {
     pub(super) fn opens(&self, body: &[u8]) -> Option<u16> {
         let body = &*without_commands(body);
         let begins = !body.get(3).is_some_and(u8::is_ascii_digit);
-        code(body).filter(|_| begins && self.open.is_none())
+        code(body).filter(|_| begins && !self.is_open())
     }
 
     /// Ends the open reply if some clients have seen its end; its code.
     pub(super) fn end_if_perhaps_over(&mut self) -> Option<u16> {
-        self.open.take_if(|_| self.perhaps_over)
+        self.open
+            .take_if(|_| self.perhaps_over && self.tail.is_none())
     }
 
-    /// A reply has begun and not ended.
+    /// A reply has begun and not ended, or a line.
     pub(super) fn is_open(&self) -> bool {
-        self.open.is_some()
+        self.open.is_some() || self.tail.is_some()
+    }
+
+    /// Our own words would cut what the client gets now. `asked`: it gets the reply under way.
+    pub(super) fn is_passing(&self, asked: bool) -> bool {
+        match self.tail {
+            Some(Place::Stray) => true,
+            Some(Place::Ambiguous) => false,
+            _ => self.is_open() && asked,
+        }
     }
 }
 
@@ -96,7 +134,7 @@ mod tests {
         let mut places = |lines: &[&str]| {
             lines
                 .iter()
-                .map(|l| replies.place(l.as_bytes()))
+                .map(|l| replies.place(l.as_bytes(), true))
                 .collect::<Vec<_>>()
         };
         assert_eq!(

@@ -329,14 +329,16 @@ impl Relay<'_> {
                 ));
             }
             Note::StrayAddress(line) => {
-                self.log.warning(format_args!(
-                    "address of another host in a reply to no PASV, changed to: {}",
-                    escaped(line)
-                ));
+                self.log.provoked(Provoked::ThirdParty, |log| {
+                    log.warning(format_args!(
+                        "address of another host in a reply to no PASV, changed to: {}",
+                        escaped(line)
+                    ));
+                });
             }
             Note::LongLine(most) => {
                 self.log.warning(format_args!(
-                    "the server sent a line of more than {most} bytes"
+                    "the server sent a line of more than {most} bytes: it passes in pieces"
                 ));
             }
             Note::Crowded(most) => {

@@ -58,6 +58,12 @@ pub struct Session {
     client_closed: bool,
     server_closed: bool,
     replies: Replies,
+    /// The server's line under way is a piece of a long one, and not its first.
+    in_tail: bool,
+    /// And its first piece could name a third host.
+    tail_is_judged: bool,
+    /// The log knows of a long line.
+    long_line: bool,
     outstanding: VecDeque<Expected>,
     /// The place in `outstanding` that the reply under way belongs to; `None`: nothing asked for it.
     answering: Option<usize>,
@@ -90,19 +96,21 @@ impl Session {
     /// A session with the server at `server`, or with the one that the client will name if that is `None`.
     #[must_use]
     pub fn new(terms: Terms, server: Option<IpAddr>) -> Self {
-        let lines = || Lines::of_at_most(terms.max_line);
         let mut session = Session {
             server,
             named: None,
             by_user: false,
             login_at_proxy: None,
             telnet: Telnet::default(),
-            from_client: lines(),
-            from_server: lines(),
+            from_client: Lines::of_at_most(terms.max_line),
+            from_server: Lines::in_pieces_of(terms.max_line),
             terms,
             client_closed: false,
             server_closed: false,
             replies: Replies::default(),
+            in_tail: false,
+            tail_is_judged: false,
+            long_line: false,
             outstanding: VecDeque::new(),
             answering: None,
             unasked: Unasked::default(),
@@ -270,7 +278,7 @@ impl Session {
 
     fn give_own(&mut self) {
         // What the client does not get cannot be cut by our own words.
-        while !(self.replies.is_open() && self.answering.is_some()) {
+        while !self.replies.is_passing(self.answering.is_some()) {
             match self.outstanding.pop_front() {
                 Some(Expected::Own(reply)) => self.say(&reply),
                 Some(other) => return self.outstanding.push_front(other),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::Side;
-use super::super::action::{Action, DataPlan, End, NOT_OPENED, Note, Terms};
+use super::super::action::{Action, DataPlan, NOT_OPENED, Note, Terms};
 use super::super::addr::{find_in_227, find_in_229};
 use super::super::command::verb;
 use super::super::line::body;
@@ -20,17 +20,11 @@ impl Session {
     /// Acts on the next line from the server; `false` if there is none that may be acted on now.
     pub(super) fn take_reply(&mut self) -> bool {
         self.holding = false;
-        let next = self.from_server.front().map(|line| line.too_long);
-        if next.unwrap_or(self.from_server.overflowing()) {
-            self.note(Note::LongLine(self.terms.max_line));
-            self.say(b"421 The server sent a line that is too long.\r\n");
-            self.end(End::Protocol);
-            return true;
-        }
         let Some(line) = self.from_server.front() else {
             return false;
         };
-        if let Some(code) = self.replies.opens(body(&line.bytes)) {
+        let opens = self.replies.opens(body(&line.bytes));
+        if let Some(code) = opens {
             self.answering = self.answered_by(code);
             // A command that waits here was asked before the reply came.
             if self.answering.is_none() && (self.take_command() || self.drops_too_many()) {
@@ -47,20 +41,28 @@ impl Session {
             return false;
         };
         self.note(Note::Reply(body(&line.bytes).to_vec()));
-        match self.replies.place(body(&line.bytes)) {
+        if opens.is_some() && self.answering.is_none() {
+            self.drop_unasked(&line.bytes);
+        }
+        let ends = line.bytes.ends_with(b"\n");
+        if !(ends || std::mem::replace(&mut self.long_line, true)) {
+            self.note(Note::LongLine(self.terms.max_line));
+        }
+        self.in_tail = line.continues;
+        match self.replies.place(body(&line.bytes), ends) {
             Place::Stray => self.pass(line.bytes),
+            Place::Ambiguous if line.continues => {}
             Place::Ambiguous => {
                 if !self.drops_too_many() {
                     self.drop_unasked(&line.bytes);
                 }
             }
-            Place::Begins(_) | Place::Ends(_) if self.answering.is_none() => {
-                self.drop_unasked(&line.bytes);
-            }
             Place::Begins(code) | Place::Within(code) => {
                 // The client does not see this reply, and waits for ours: it cannot say by a command that it is over.
                 let held = self.answered().is_some_and(Expected::holds_reply);
-                let last = held && self.replies.end_if_perhaps_over().is_some();
+                let last = held
+                    && (self.replies.end_within_line()
+                        || self.replies.end_if_perhaps_over().is_some());
                 self.end_of_line(code, last, line.bytes);
             }
             Place::Ends(code) => self.end_of_line(code, true, line.bytes),
@@ -212,7 +214,9 @@ impl Session {
                     expected.begin();
                 }
             }
-            Some(Expected::Feat) if is_refused(&self.terms, body(&line)) => {}
+            Some(Expected::Feat) if is_refused(&self.terms, body(&line)) => {
+                self.replies.skip_tail();
+            }
             Some(Expected::Hidden(_)) => return self.hidden(code, last, line),
             Some(Expected::Passive { asked, sent }) => {
                 let (asked, sent) = (*asked, *sent);

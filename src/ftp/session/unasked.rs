@@ -54,7 +54,7 @@ impl Session {
         }
         let held = self.outstanding.front().is_some_and(Expected::holds_reply);
         let passes = !held
-            && match self.replies.clone().place(body(&rest)) {
+            && match self.replies.clone().place(body(&rest), true) {
                 Place::Stray => true,
                 Place::Ambiguous => false,
                 Place::Within(_) => self.answering.is_some(),
@@ -79,9 +79,14 @@ impl Session {
         };
         // Some clients read Telnet within a code or a number.
         let mut plain = without_commands(line).into_owned();
-        // A 257 names a path, which stays what it is.
-        let positive = plain.starts_with(b"2") && !plain.starts_with(b"257");
-        if positive && !self.terms.nat_mode && dots_for_commas(&mut plain, own) {
+        if !self.in_tail {
+            // A 257 names a path, which stays what it is.
+            let positive = plain.starts_with(b"2") && !plain.starts_with(b"257");
+            self.tail_is_judged = positive && !self.terms.nat_mode;
+        }
+        // An address may be cut where a long line is.
+        let least = if self.in_tail { 1 } else { 5 };
+        if self.tail_is_judged && dots_for_commas(&mut plain, least, own) {
             if plain.len() == line.len() {
                 line.copy_from_slice(&plain);
             } else {

@@ -48,6 +48,8 @@ pub struct Witness {
     out: usize,
     edge: usize,
     heard: Heard,
+    /// The beginning of a line to the client.
+    hearing: Vec<u8>,
 }
 
 impl Witness {
@@ -81,6 +83,7 @@ impl Witness {
             out: 0,
             edge: 1,
             heard: Heard::new(script.is_honest()),
+            hearing: Vec::new(),
         }
     }
 
@@ -92,7 +95,7 @@ impl Witness {
     pub fn server_says(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.rest.push(byte);
-            if byte == b'\n' {
+            if byte == b'\n' || self.rest.len() == LONGEST {
                 self.said.push_back(std::mem::take(&mut self.rest));
             }
         }
@@ -344,7 +347,11 @@ impl Witness {
             && without_addresses(&self.rest).starts_with(&without_addresses(bytes));
         let shown = String::from_utf8_lossy(bytes);
         assert!(own || passed || rest, "nobody said {shown:?}");
-        self.heard.hear(bytes);
+        self.hearing.extend(bytes);
+        if bytes.ends_with(b"\n") {
+            let line = std::mem::take(&mut self.hearing);
+            self.heard.hear(&line);
+        }
         self.heard.at_most(self.taken);
     }
 }
