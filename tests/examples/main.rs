@@ -13,6 +13,7 @@
 mod grants;
 mod inetd;
 mod ipfilter;
+mod lines;
 mod manual;
 mod pf;
 mod property_list;
