@@ -19,7 +19,15 @@ TABLE = [
     Aim("kernel: no CPU for data (under 1 ms per GiB)", "download-cpu", "kernel", "", lambda ms: ms < 1),
     Aim("a grant under 200 µs", "grant", "kernel", "", lambda us: us < 200),
     Aim("kernel: files/s from vsftpd at least 0.9 of NAT's", "vsftpd", "kernel", "nat", lambda ratio: ratio >= 0.9),
-    Aim("the same, delayed ACKs on", "plain", "kernel", "nat", lambda ratio: ratio >= 0.9),
+    Aim("kernel: files/s from vsftpd as it comes at least 0.9 of NAT's", "plain", "kernel", "nat", lambda ratio: ratio >= 0.9),
+    *(
+        Aim(f"{box}: files/s from {server} at least 20 times direct", figure, box, "direct", lambda ratio: ratio >= 20)
+        for figure, server, boxes in (
+            ("plain", "vsftpd as it comes", ("relay", "redirect")),
+            ("nagle", "the stub with Nagle on", ("control", "relay", "redirect", "kernel")),
+        )
+        for box in boxes
+    ),
     Aim("relay: download at least the blind relay's", "download", "relay", "blind", lambda ratio: ratio >= 1),
     Aim("relay: upload at least the blind relay's", "upload", "relay", "blind", lambda ratio: ratio >= 1),
     Aim("relay: at most 360 ms of CPU per GiB", "download-cpu", "relay", "", lambda ms: ms <= 360),

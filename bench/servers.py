@@ -5,10 +5,13 @@ import pathlib
 import shutil
 
 STUB = "10.2.0.2:21"
-# vsftpd twice. It leaves Nagle's algorithm on, so that its 226 waits for the acknowledgement of its 150, which Linux
-# delays by 40 ms: users have that, with NAT and without. It also hides everything else, so whoever talks to the prompt one
-# acknowledges at once.
+# vsftpd twice. It closes a data connection with SO_LINGER, so that its close(2) waits until the end of the data is acknowledged,
+# and its 226 comes after that. Linux delays that acknowledgement by 40 ms, unless the client closes its own end first, as curl
+# does. The benchmark's client closes after the 226. The wait hides everything else, so the route to the first of the two
+# has `quickack`.
 PROMPT, PLAIN = "10.2.0.3", "10.2.0.4"
+# The stub again, with Nagle's algorithm on: its 226 waits until its 150 is acknowledged.
+NAGLE = "10.2.0.5:21"
 VSFTPD = f"{PROMPT}:21"
 VSFTPD_PLAIN = f"{PLAIN}:21"
 SMALL = 1024  # bytes of a small file

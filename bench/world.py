@@ -1,6 +1,6 @@
 """A world for each middlebox: client, gateway and server in network namespaces, joined by two wires.
 
-    client 10.1.0.2 -- lan0 10.1.0.1 [gateway] wan0 10.2.0.1 -- 10.2.0.2 to 10.2.0.4 servers
+    client 10.1.0.2 -- lan0 10.1.0.1 [gateway] wan0 10.2.0.1 -- 10.2.0.2 to 10.2.0.5 servers
 
 All worlds stand side by side with the same addresses, and only one is in use at a time. Every wait has a bound.
 """
@@ -96,10 +96,11 @@ class World:
         if box.rules:
             sh("ip", "netns", "exec", self.gateway, "nft", "-f", "-", text=box.rules)
         self.start(self.server_at, peer, "serve", servers.STUB)
+        self.start(self.server_at, peer, "serve-nagle", servers.NAGLE)
         vsftpd, environment = servers.vsftpd()
         for address in (servers.PROMPT, servers.PLAIN):
             self.start(self.server_at, vsftpd, servers.config(address), env=environment)
-        self.await_listeners(self.server_at, 21, 3)
+        self.await_listeners(self.server_at, 21, 4)
         if box.program:
             config = pathlib.Path(f"/run/{box.name}.conf")
             config.write_text(box.config)
@@ -124,7 +125,7 @@ class World:
                 sh("ip", "-n", name, "address", "add", address, "dev", link)
                 sh("ip", "-n", name, "link", "set", link, "up")
             sh("ip", "-n", end, "route", "add", "default", "via", f"{net}.1")
-        for address in (servers.PROMPT, servers.PLAIN):
+        for address in (servers.PROMPT, servers.PLAIN, servers.NAGLE.split(":")[0]):
             sh("ip", "-n", self.server_at, "address", "add", f"{address}/24", "dev", "server0")
         sh("ip", "-n", self.client_at, "route", "add", servers.PROMPT, "via", "10.1.0.1", "quickack", "1")
         sh("ip", "-n", self.gateway, "route", "add", servers.PROMPT, "dev", "wan0", "quickack", "1")

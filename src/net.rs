@@ -9,6 +9,7 @@ mod data;
 #[cfg(all(test, target_os = "linux"))]
 #[path = "net/addresses/interfaces.rs"]
 mod interfaces;
+mod tcp;
 
 use std::fs::File;
 use std::io;
@@ -28,6 +29,7 @@ pub use data::{
     SourcePort, dial_data, end, listen_data, listen_data_anywhere, may_bind_ftp_data, reserve,
     reset,
 };
+pub use tcp::acknowledge;
 
 use crate::error::Error;
 use crate::sys::descriptors::standard_input;

@@ -1,4 +1,4 @@
-//! A control connection: lines, without Nagle's delay on either side.
+//! A control connection: lines. Nagle's algorithm is off, unless a server is to have it.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
@@ -8,9 +8,20 @@ pub struct Control {
     line: String,
 }
 
+/// Whether a second line waits until the first is acknowledged (RFC 9293 §3.7.4).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Nagle {
+    Off,
+    On,
+}
+
 impl Control {
     pub fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+        Self::with(stream, Nagle::Off)
+    }
+
+    pub fn with(stream: TcpStream, nagle: Nagle) -> io::Result<Self> {
+        stream.set_nodelay(nagle == Nagle::Off)?;
         Ok(Control {
             reader: BufReader::with_capacity(1024, stream), // there may be thousands of these
             line: String::new(),

@@ -7,25 +7,25 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::bulk::{Source, sink};
-use crate::control::{Control, announce};
+use crate::control::{Control, Nagle, announce};
 
 /// Goes on until it is ended.
-pub fn serve(address: &str) -> io::Result<()> {
+pub fn serve(address: &str, nagle: Nagle) -> io::Result<()> {
     let source = Arc::new(Source::new()?);
     let listener = TcpListener::bind(address)?;
     loop {
         let (client, _) = listener.accept()?;
         let source = Arc::clone(&source);
         thread::spawn(move || {
-            if let Err(error) = session(client, &source) {
+            if let Err(error) = session(client, &source, nagle) {
                 eprintln!("bench-peer: a session ended: {error}");
             }
         });
     }
 }
 
-fn session(client: TcpStream, source: &Source) -> io::Result<()> {
-    let mut control = Control::new(client)?;
+fn session(client: TcpStream, source: &Source, nagle: Nagle) -> io::Result<()> {
+    let mut control = Control::with(client, nagle)?;
     let mut passive = None;
     control.say("220 ready")?;
     loop {

@@ -69,6 +69,7 @@ impl Pump {
             match ready(conduit.fill(from.as_fd())).map_err(Broken::Source)? {
                 None => break,
                 Some(0) => {
+                    net::acknowledge(from); // its close(2) may wait for that, and its last reply for its close(2)
                     net::end(to).map_err(Broken::Sink)?;
                     self.finished = true;
                     break;

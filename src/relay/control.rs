@@ -22,6 +22,8 @@ const PIECE_MAX: usize = 4096;
 pub struct Control {
     stream: TcpStream,
     out: VecDeque<Piece>,
+    /// Something has been read since [`Control::acknowledge`].
+    heard: bool,
     /// The peer would not take everything when it was last tried.
     stuck: bool,
     /// More has waited than may.
@@ -49,6 +51,7 @@ impl Control {
         Ok(Control {
             stream,
             out: VecDeque::new(),
+            heard: false,
             stuck: false,
             full: false,
             finishing: false,
@@ -110,12 +113,22 @@ impl Control {
     pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = [0; READ_MAX];
         match self.stream.read(&mut bytes) {
-            Ok(length) => Ok(Some(bytes[..length].to_vec())),
+            Ok(length) => {
+                self.heard = true;
+                Ok(Some(bytes[..length].to_vec()))
+            }
             Err(error) if is_passing(&error) => Ok(None),
             Err(error) => {
                 self.give_up();
                 Err(error)
             }
+        }
+    }
+
+    /// Has what was read since the last call acknowledged at once, if the peer is `waiting`.
+    pub(super) fn acknowledge(&mut self, waiting: bool) {
+        if std::mem::take(&mut self.heard) && waiting {
+            net::acknowledge(&self.stream);
         }
     }
 

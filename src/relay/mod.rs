@@ -93,6 +93,7 @@ impl Relay<'_> {
             if end.is_some_and(|end| self.is_done(end, &clocks)) {
                 break;
             }
+            self.acknowledge();
             // The first wait is for what becomes the greeting.
             if let Some(begun) = self.begun.take_if(|_| waited) {
                 begun();
@@ -241,6 +242,14 @@ impl Relay<'_> {
         }
         if moved {
             clocks.active = clocks.now;
+        }
+    }
+
+    /// A server may send the next reply only when it knows that the last one has come. One that owes none has that
+    /// acknowledged with the next command, in the same packet.
+    fn acknowledge(&mut self) {
+        if let Some(server) = self.server.as_mut() {
+            server.acknowledge(self.session.awaits_server());
         }
     }
 

@@ -168,6 +168,13 @@ impl Session {
         self.holding
     }
 
+    /// The server owes a reply, or the rest of one. What is encrypted may be either.
+    #[must_use]
+    pub fn awaits_server(&self) -> bool {
+        let owed = |e: &Expected| !matches!(e, Expected::Own(_));
+        self.opaque || self.replies.is_open() || self.outstanding.iter().any(owed)
+    }
+
     /// The server has let the client in: it says so (RFC 2228 §5.4 has 232), or does what it does for nobody else; until REIN. Of what is
     /// encrypted it is assumed.
     #[must_use]
