@@ -29,7 +29,7 @@ pub use data::{
     SourcePort, dial_data, end, listen_data, listen_data_anywhere, may_bind_ftp_data, reserve,
     reset,
 };
-pub use tcp::acknowledge;
+pub use tcp::{acknowledge, keep_alive, prepare_control};
 
 use crate::error::Error;
 use crate::sys::descriptors::standard_input;
@@ -117,19 +117,6 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 pub fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address.set_port(port);
     address
-}
-
-/// Makes a control connection behave: no waiting for more to send (Nagle's algorithm costs 40 ms a command), peers
-/// that vanish are noticed, urgent bytes stay in line (RFC 854's Synch), and nothing blocks.
-///
-/// # Errors
-/// The peer has gone already.
-pub fn prepare_control(control: &TcpStream) -> io::Result<()> {
-    let socket = socket2::SockRef::from(control);
-    socket.set_tcp_nodelay(true)?;
-    socket.set_keepalive(true)?;
-    socket.set_out_of_band_inline(true)?;
-    control.set_nonblocking(true) // one system call, where socket2 makes two
 }
 
 /// Connects, from the address `from` if one is given, within `timeout`. `waits` is told if it is not done at once.

@@ -33,7 +33,10 @@ const ENDED: &str = "05";
 /// This thread, and what it starts, has a network of its own, so that nobody else is counted.
 fn alone() -> bool {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root, for a network namespace");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: needs root, for a network namespace"
+        );
         return false;
     }
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");

@@ -27,6 +27,8 @@ pub(super) struct Carriage {
     pub(super) to_client: Pump,
     pub(super) to_server: Pump,
     pub(super) since: Instant,
+    /// Both peers are probed when they are silent.
+    kept_alive: bool,
     /// When a conduit became wide or was last looked at, and the bytes delivered until then.
     looked_at: (Instant, u64),
 }
@@ -39,7 +41,23 @@ impl Carriage {
             to_client: Pump::default(),
             to_server: Pump::default(),
             since: now,
+            kept_alive: false,
             looked_at: (now, 0),
+        }
+    }
+
+    /// When [`Carriage::keep_alive`] is to be called.
+    pub(super) fn lasts_at(&self) -> Option<Instant> {
+        (!self.kept_alive).then(|| self.since + PERIOD)
+    }
+
+    /// Has both peers probed once the connection lasts: for a small file that would be a waste of system calls.
+    pub(super) fn keep_alive(&mut self, now: Instant, every: Option<Duration>) {
+        if self.lasts_at().is_some_and(|at| at <= now) {
+            for socket in [&self.client, &self.server] {
+                let _ = net::keep_alive(socket, every); // gone already: its end is read next
+            }
+            self.kept_alive = true;
         }
     }
 

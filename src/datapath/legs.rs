@@ -1,6 +1,7 @@
 //! Where data connections may come from and go to.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::announce::Announced;
 use crate::broker::{Wanted, Way};
@@ -27,6 +28,8 @@ pub struct Legs {
     pub ports: PortRange,
     /// We listen at no others, even if all of them are taken.
     pub strict_ports: bool,
+    /// When a data connection that carries nothing is probed.
+    pub keepalive: Option<Duration>,
     /// What the client is told of where we listen for it.
     pub announced: Announced,
 }

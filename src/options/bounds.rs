@@ -6,6 +6,9 @@ use super::given::Given;
 use super::{BadUsage, MAX_TIMEOUT};
 use crate::ftp::{MAX_COMMAND, MAX_LINE, MAX_OUTSTANDING};
 
+/// Longest time for TCP_KEEPIDLE on Linux, in seconds (tcp(7)).
+const MAX_KEEPALIVE: u64 = 32_767;
+
 /// `-t`: when a session in which nothing moves is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {
@@ -38,6 +41,9 @@ pub struct Bounds {
     pub login: Option<Duration>,
     /// `--stall-timeout`: how long nothing may move on a data connection, up to a year; 600 s. `None`: for ever.
     pub stall: Option<Duration>,
+    /// `--keepalive`: when a connection is probed from which nothing comes, up to 32767 s, which is what Linux takes; 60 s.
+    /// `None`: never.
+    pub keepalive: Option<Duration>,
 }
 
 impl Default for Bounds {
@@ -51,6 +57,7 @@ impl Default for Bounds {
             accept: Some(Duration::from_secs(60)),
             login: Some(Duration::from_secs(300)),
             stall: Some(Duration::from_secs(600)),
+            keepalive: Some(Duration::from_secs(60)),
         }
     }
 }
@@ -75,6 +82,11 @@ pub(super) fn bounds(given: &Given) -> Result<Bounds, BadUsage> {
         accept: seconds(given, "accept-timeout", default.accept)?,
         login: seconds(given, "login-timeout", default.login)?,
         stall: seconds(given, "stall-timeout", default.stall)?,
+        keepalive: match given.number("keepalive", 0, MAX_KEEPALIVE)? {
+            None => default.keepalive,
+            Some(0) => None,
+            Some(seconds) => Some(Duration::from_secs(seconds)),
+        },
     })
 }
 
@@ -109,7 +121,7 @@ mod tests {
         assert_eq!(run("-p").unwrap().bounds, Bounds::default());
         let options = run(
             "-p --max-line 512 --max-command 513 --max-outstanding 4 --max-queue 4096 --connect-timeout 1 \
-                           --accept-timeout 2 --login-timeout 3 --stall-timeout 4",
+                           --accept-timeout 2 --login-timeout 3 --stall-timeout 4 --keepalive 5",
         )
         .unwrap();
         let least = Bounds {
@@ -121,16 +133,19 @@ mod tests {
             accept: Some(Duration::from_secs(2)),
             login: Some(Duration::from_secs(3)),
             stall: Some(Duration::from_secs(4)),
+            keepalive: Some(Duration::from_secs(5)),
         };
         assert_eq!(options.bounds, least);
-        let options = run("-p --accept-timeout 0 --login-timeout=0 --stall-timeout 0").unwrap();
+        let options =
+            run("-p --accept-timeout 0 --login-timeout=0 --stall-timeout 0 --keepalive 0").unwrap();
         let Bounds {
             accept,
             login,
             stall,
+            keepalive,
             ..
         } = options.bounds;
-        assert_eq!((accept, login, stall), (None, None, None));
+        assert_eq!((accept, login, stall, keepalive), (None, None, None, None));
         for bad in [
             "--max-line 511",
             "--max-line 65537",
@@ -145,6 +160,7 @@ mod tests {
             "--accept-timeout 31536001",
             "--login-timeout -1",
             "--stall-timeout 1.5",
+            "--keepalive 32768",
         ] {
             let complaint = run(&format!("-p {bad}")).unwrap_err();
             assert!(complaint.starts_with(bad), "{complaint}");

@@ -100,6 +100,11 @@ pub const TABLE: &[Opt] = &[
     long("help", "", "print this and exit"),
     long("ipf-lookup", "way", "with -i: auto, ioctl or list (auto)"),
     long(
+        "keepalive",
+        "seconds",
+        "probe silent peers so often (60; 0: never)",
+    ),
+    long(
         "listen",
         "address:port",
         "accept clients here, without inetd",

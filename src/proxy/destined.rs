@@ -115,6 +115,7 @@ impl Proxy<'_> {
             facing_server: facing_client,
             ports: self.options.ports,
             strict_ports: self.options.strict_ports,
+            keepalive: self.options.bounds.keepalive,
             announced: if self.is_balancer(ends.client) {
                 Announced::default() // who the client is, is not known yet
             } else {

@@ -195,7 +195,7 @@ impl Proxy<'_> {
         let session = Session::new(terms, server.as_ref().map(|(_, address)| *address));
         let relay = Relay {
             session,
-            client: Control::new(client).map_err(|e| gone(&e))?,
+            client: Control::new(client, bounds.keepalive).map_err(|e| gone(&e))?,
             server: server.map(|(control, _)| control),
             data,
             dial: &mut |name, data| self.dial_named(&destined, &mut resolver, name, data),
@@ -208,6 +208,7 @@ impl Proxy<'_> {
                 accept: bounds.accept,
                 stall: bounds.stall,
             },
+            keepalive: bounds.keepalive,
             signals,
             log: self.log,
         };

@@ -36,7 +36,8 @@ impl Proxy<'_> {
         let reached = self.dial(destined, &destined.servers, waits);
         let reached = reached.map_err(|why| unreachable(&why))?;
         legs.reach(reached.server, reached.ours);
-        let control = Control::new(reached.stream).map_err(server_gone)?;
+        let control =
+            Control::new(reached.stream, self.options.bounds.keepalive).map_err(server_gone)?;
         Ok(Some((control, reached.server.ip())))
     }
 

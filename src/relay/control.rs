@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read as _, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use socket2::SockRef;
 
@@ -42,12 +43,12 @@ struct Piece {
 }
 
 impl Control {
-    /// Takes over a connection.
+    /// Takes over a connection, which is probed when nothing has come for the time `keepalive`.
     ///
     /// # Errors
     /// The peer has gone already.
-    pub fn new(stream: TcpStream) -> io::Result<Self> {
-        net::prepare_control(&stream)?;
+    pub fn new(stream: TcpStream, keepalive: Option<Duration>) -> io::Result<Self> {
+        net::prepare_control(&stream, keepalive)?;
         Ok(Control {
             stream,
             out: VecDeque::new(),

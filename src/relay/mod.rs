@@ -53,6 +53,8 @@ pub struct Relay<'a> {
     pub begun: Option<&'a mut dyn FnMut()>,
     /// What it may take.
     pub limits: Limits,
+    /// `--keepalive`, for the server that the client names.
+    pub keepalive: Option<Duration>,
     /// The way to be told to stop.
     pub signals: &'a Signals,
     /// Where to write what happened.
@@ -182,7 +184,7 @@ impl Relay<'_> {
 
     fn dial_server(&mut self, server: &HostPort) {
         match (self.dial)(server, &mut *self.data) {
-            Dialled::Connected(stream, address) => match Control::new(stream) {
+            Dialled::Connected(stream, address) => match Control::new(stream, self.keepalive) {
                 Ok(control) => {
                     self.server = Some(control);
                     self.session.connected(address);

@@ -17,6 +17,7 @@ mod broker;
 mod crowd;
 mod ends;
 mod grants;
+mod kept;
 mod start;
 mod talk;
 mod third;
@@ -101,6 +102,19 @@ const STARTS: [Claim<fn()>; 9] = claims![
     start::relayed_active_data_comes_from_port_20_without_root,
 ];
 
+/// Of connections that last, where little depends on the data path.
+const LASTING: [Claim<fn()>; 2] = claims![
+    fn();
+    kept::a_session_that_is_not_probed_is_forgotten,
+    kept::both_control_connections_and_lasting_data_are_probed,
+];
+
+/// The same for each data path.
+const PROBED: [Claim<fn(Setting)>; 1] = claims![
+    fn(Setting);
+    kept::a_session_that_is_probed_is_not_forgotten,
+];
+
 fn main() -> std::io::Result<ExitCode> {
     let stage = Stage {
         name: "tests/datapath",
@@ -123,6 +137,9 @@ fn trials() -> Vec<Trial> {
     add(Setting::REDIRECT_V6, &SLOW[..1]);
     add(Setting::KERNEL_V6, &SLOW[1..]);
     add(Setting::REDIRECT_V4, &SLOW[1..]);
+    for setting in [Setting::RELAY_V4, Setting::REDIRECT_V6, Setting::KERNEL_V4] {
+        add(setting, &PROBED);
+    }
     for setting in Setting::ALL {
         add(setting, &OF_BOTH);
     }
@@ -131,8 +148,10 @@ fn trials() -> Vec<Trial> {
     }
     add(Setting::REDIRECT_V4, &OF_REDIRECT);
     add(Setting::REDIRECT_V6, &OF_REDIRECT[..1]);
-    for (name, show) in STARTS {
-        trials.push(Trial::test(format!("start/{name}"), move || told(show)));
+    for (kind, claims) in [("start", &STARTS[..]), ("kept", &LASTING)] {
+        for &(name, show) in claims {
+            trials.push(Trial::test(format!("{kind}/{name}"), move || told(show)));
+        }
     }
     trials
 }

@@ -36,6 +36,7 @@ pub struct Setting {
 }
 
 impl Setting {
+    pub const RELAY_V4: Setting = Setting::new("relay", false);
     pub const REDIRECT_V4: Setting = Setting::new("redirect", false);
     pub const REDIRECT_V6: Setting = Setting::new("redirect", true);
     pub const KERNEL_V4: Setting = Setting::new("kernel", false);

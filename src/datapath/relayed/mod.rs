@@ -208,6 +208,7 @@ impl DataPath for Relayed<'_> {
         }
         if let State::Carrying(carriage) = &mut self.state {
             carriage.narrow(&mut self.spare, now);
+            carriage.keep_alive(now, self.legs.keepalive);
         }
         let data = ready.has(Source::Data(Side::Client)) || ready.has(Source::Data(Side::Server));
         match &self.state {
@@ -233,7 +234,10 @@ impl DataPath for Relayed<'_> {
         let state = match &self.state {
             State::Listening { arrivals, .. } => arrivals.deadline(),
             State::Dialling { deadline, .. } | State::Telling { deadline, .. } => Some(*deadline),
-            State::Carrying(carriage) => carriage.deadline(&self.spare),
+            State::Carrying(carriage) => {
+                let deadlines = [carriage.deadline(&self.spare), carriage.lasts_at()];
+                deadlines.into_iter().flatten().min()
+            }
             State::Idle => None,
         };
         [state, self.spare.deadline()].into_iter().flatten().min()
