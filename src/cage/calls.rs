@@ -18,12 +18,10 @@ const COMMON: &[i64] = &[
     libc::SYS_close,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_futex,
     libc::SYS_getpid,
     libc::SYS_getrandom,
     libc::SYS_getsockname,
     libc::SYS_gettid,
-    libc::SYS_madvise,
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_ppoll,
@@ -31,7 +29,6 @@ const COMMON: &[i64] = &[
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
-    libc::SYS_sendto,
     libc::SYS_sigaltstack,
     libc::SYS_write,
     libc::SYS_writev,
@@ -39,17 +36,50 @@ const COMMON: &[i64] = &[
     libc::SYS_poll,
 ];
 
-/// Sockets: of IPv4 and IPv6. One to a syslogd is refused: the log tries to reach one that is gone, and must live on.
+/// Sockets: TCP and UDP of IPv4 and IPv6. One to a syslogd is refused: the log tries to reach one that is gone, and must
+/// live on.
 const FAMILY: Question = Question {
     argument: 0,
     mask: u32::MAX,
     fates: &[
         (libc::AF_UNIX.unsigned_abs(), Fate::Refused),
-        (libc::AF_INET.unsigned_abs(), Fate::Allowed),
-        (libc::AF_INET6.unsigned_abs(), Fate::Allowed),
+        (libc::AF_INET.unsigned_abs(), Fate::Asked(&KIND)),
+        (libc::AF_INET6.unsigned_abs(), Fate::Asked(&KIND)),
     ],
     otherwise: Fate::Ended,
 };
+
+/// Other kinds and protocols load modules into the kernel (SCTP), or make packets (raw sockets).
+const KIND: Question = Question {
+    argument: 1,
+    mask: 0xf, // beside the flags SOCK_CLOEXEC and SOCK_NONBLOCK
+    fates: &[
+        (
+            libc::SOCK_STREAM.unsigned_abs(),
+            Fate::Asked(&protocol(&[
+                (0, Fate::Allowed),
+                (libc::IPPROTO_TCP.unsigned_abs(), Fate::Allowed),
+            ])),
+        ),
+        (
+            libc::SOCK_DGRAM.unsigned_abs(),
+            Fate::Asked(&protocol(&[
+                (0, Fate::Allowed),
+                (libc::IPPROTO_UDP.unsigned_abs(), Fate::Allowed),
+            ])),
+        ),
+    ],
+    otherwise: Fate::Ended,
+};
+
+const fn protocol(fates: &'static [(u32, Fate)]) -> Question {
+    Question {
+        argument: 2,
+        mask: u32::MAX,
+        fates,
+        otherwise: Fate::Ended,
+    }
+}
 
 /// Memory: not executable.
 const PROTECTION: Question = Question {
@@ -57,6 +87,125 @@ const PROTECTION: Question = Question {
     mask: libc::PROT_EXEC.unsigned_abs(),
     fates: &[(0, Fate::Allowed)],
     otherwise: Fate::Ended,
+};
+
+/// New memory: neither executable nor out of what all processes share, the pool of huge pages; and counted by RLIMIT_AS.
+const MAPPING: Question = Question {
+    argument: 2,
+    mask: libc::PROT_EXEC.unsigned_abs(),
+    fates: &[(
+        0,
+        Fate::Asked(&Question {
+            argument: 3,
+            mask: (libc::MAP_SHARED | libc::MAP_GROWSDOWN | libc::MAP_LOCKED | libc::MAP_HUGETLB)
+                .unsigned_abs(),
+            fates: &[(0, Fate::Allowed)],
+            otherwise: Fate::Ended,
+        }),
+    )],
+    otherwise: Fate::Ended,
+};
+
+/// madvise(2): what allocators say. Merged pages (MADV_MERGEABLE) show by their timing what another process has in memory.
+const ADVICE: Question = Question {
+    argument: 2,
+    mask: u32::MAX,
+    fates: &[
+        (libc::MADV_NORMAL.unsigned_abs(), Fate::Allowed),
+        (libc::MADV_WILLNEED.unsigned_abs(), Fate::Allowed),
+        (libc::MADV_DONTNEED.unsigned_abs(), Fate::Allowed),
+        (libc::MADV_FREE.unsigned_abs(), Fate::Allowed),
+        (libc::MADV_HUGEPAGE.unsigned_abs(), Fate::Allowed),
+        (libc::MADV_NOHUGEPAGE.unsigned_abs(), Fate::Allowed),
+        (libc::MADV_DONTDUMP.unsigned_abs(), Fate::Allowed),
+    ],
+    otherwise: Fate::Ended,
+};
+
+/// futex(2): waits and wakes. The operations with priority inheritance name another process by its id.
+const LOCK: Question = Question {
+    argument: 1,
+    mask: !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME).unsigned_abs(),
+    fates: &[
+        (libc::FUTEX_WAIT.unsigned_abs(), Fate::Allowed),
+        (libc::FUTEX_WAKE.unsigned_abs(), Fate::Allowed),
+        (libc::FUTEX_WAIT_BITSET.unsigned_abs(), Fate::Allowed),
+        (libc::FUTEX_WAKE_BITSET.unsigned_abs(), Fate::Allowed),
+    ],
+    otherwise: Fate::Ended,
+};
+
+/// sendto(2) without an address, as send(3) is: to where the socket is connected. With one, the socket of the log would reach
+/// every program that has a socket in the file system.
+const CONNECTED: Question = Question {
+    argument: 5, // its length
+    mask: u32::MAX,
+    fates: &[(0, Fate::Allowed)],
+    otherwise: Fate::Ended,
+};
+
+/// Options of sockets. Others are refused: they load modules into the kernel (TCP_ULP), have it run programs
+/// (SO_ATTACH_BPF), or with `-u root` change the packet filter (IPT_SO_SET_REPLACE).
+const OPTION: Question = Question {
+    argument: 0,
+    mask: u32::MAX,
+    fates: &[(LOG, Fate::Ended)],
+    otherwise: Fate::Asked(&Question {
+        argument: 1,
+        mask: u32::MAX,
+        fates: &[
+            (
+                libc::SOL_SOCKET.unsigned_abs(),
+                Fate::Asked(&option(&[
+                    (libc::SO_REUSEADDR.unsigned_abs(), Fate::Allowed),
+                    (libc::SO_KEEPALIVE.unsigned_abs(), Fate::Allowed),
+                    (libc::SO_OOBINLINE.unsigned_abs(), Fate::Allowed),
+                    (libc::SO_LINGER.unsigned_abs(), Fate::Allowed),
+                    (libc::SO_RCVTIMEO.unsigned_abs(), Fate::Allowed),
+                    (libc::SO_SNDTIMEO.unsigned_abs(), Fate::Allowed),
+                ])),
+            ),
+            (
+                libc::IPPROTO_TCP.unsigned_abs(),
+                Fate::Asked(&option(&[
+                    (libc::TCP_NODELAY.unsigned_abs(), Fate::Allowed),
+                    (libc::TCP_KEEPIDLE.unsigned_abs(), Fate::Allowed),
+                    (libc::TCP_KEEPINTVL.unsigned_abs(), Fate::Allowed),
+                    (libc::TCP_KEEPCNT.unsigned_abs(), Fate::Allowed),
+                    (libc::TCP_USER_TIMEOUT.unsigned_abs(), Fate::Allowed),
+                    (libc::TCP_QUICKACK.unsigned_abs(), Fate::Allowed),
+                ])),
+            ),
+            (
+                libc::IPPROTO_IPV6.unsigned_abs(),
+                Fate::Asked(&option(&[(
+                    libc::IPV6_V6ONLY.unsigned_abs(),
+                    Fate::Allowed,
+                )])),
+            ),
+        ],
+        otherwise: Fate::Refused,
+    }),
+};
+
+const fn option(fates: &'static [(u32, Fate)]) -> Question {
+    Question {
+        argument: 2,
+        mask: u32::MAX,
+        fates,
+        otherwise: Fate::Refused,
+    }
+}
+
+/// splice(2): neither out of the log nor into it, where an offset would overwrite its earlier lines.
+const PIPED: Question = Question {
+    argument: 0,
+    mask: u32::MAX,
+    fates: &[(LOG, Fate::Ended)],
+    otherwise: Fate::Asked(&Question {
+        argument: 2,
+        ..NOT_THE_LOG
+    }),
 };
 
 /// Descriptor 2 is the log's, and other processes have the same open file: it is for writing only. Sessions could read what
@@ -119,7 +268,7 @@ const FIONREAD: u32 = libc::FIONREAD as u32;
 /// Calls whose number does not say enough.
 const ASKED: &[(i64, Question)] = &[
     (libc::SYS_socket, FAMILY),
-    (libc::SYS_mmap, PROTECTION),
+    (libc::SYS_mmap, MAPPING),
     (libc::SYS_mprotect, PROTECTION),
     (libc::SYS_fcntl, COMMAND),
     (libc::SYS_ioctl, REQUEST),
@@ -127,9 +276,12 @@ const ASKED: &[(i64, Question)] = &[
     (libc::SYS_read, NOT_THE_LOG),
     (libc::SYS_recvfrom, NOT_THE_LOG),
     (libc::SYS_recvmsg, NOT_THE_LOG),
-    (libc::SYS_setsockopt, NOT_THE_LOG),
+    (libc::SYS_setsockopt, OPTION),
     (libc::SYS_shutdown, NOT_THE_LOG),
-    (libc::SYS_splice, NOT_THE_LOG),
+    (libc::SYS_splice, PIPED),
+    (libc::SYS_madvise, ADVICE),
+    (libc::SYS_futex, LOCK),
+    (libc::SYS_sendto, CONNECTED),
 ];
 
 /// What a process of ours may call: what is common to all and `more`, and memory that is not executable, and sockets of
@@ -137,6 +289,19 @@ const ASKED: &[(i64, Question)] = &[
 pub(crate) const fn permitting(more: &[i64]) -> Program {
     Program::new(ARCHITECTURE, [COMMON, more], &[ASKED], Otherwise::End)
 }
+
+/// Sockets of a look-up: as the session's, and to the system's resolver, and to the kernel for routes.
+const LOOKING_UP: Question = Question {
+    argument: 0,
+    mask: u32::MAX,
+    fates: &[
+        (libc::AF_UNIX.unsigned_abs(), Fate::Allowed),
+        (libc::AF_NETLINK.unsigned_abs(), Fate::Allowed),
+        (libc::AF_INET.unsigned_abs(), Fate::Asked(&KIND)),
+        (libc::AF_INET6.unsigned_abs(), Fate::Asked(&KIND)),
+    ],
+    otherwise: Fate::Ended,
+};
 
 /// What a process may call that looks up names by modules of the system: what is common to all and `more`, and limits of its
 /// own. Any other call fails.
@@ -161,6 +326,9 @@ pub(crate) const fn looking_up(more: &[i64]) -> Program {
     };
     let asked = &[
         (libc::SYS_fcntl, command),
+        (libc::SYS_madvise, ADVICE),
+        (libc::SYS_futex, LOCK),
+        (libc::SYS_socket, LOOKING_UP),
         (libc::SYS_ioctl, request),
         (libc::SYS_prlimit64, own_limits),
         (libc::SYS_read, NOT_THE_LOG),

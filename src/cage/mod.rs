@@ -55,6 +55,11 @@ use crate::sys::random;
 /// Descriptors that a session, or its broker, may have at once: both control connections, a data connection and its pipes, and a few.
 const DESCRIPTORS: libc::rlim_t = 64;
 
+/// Address space, in bytes, that a session, its broker or its resolver may have: many times what they use, and nothing that
+/// the machine would notice.
+#[cfg(target_os = "linux")]
+const ADDRESS_SPACE: libc::rlim_t = 128 << 20;
+
 /// Where systems that have a file system in memory for root's own use keep it (hier(7), file-hierarchy(7)).
 const MEMORY: &str = "/run";
 
@@ -76,10 +81,16 @@ pub fn enter(log: &Log) -> Result<(), Error> {
     here::close(log).map_err(|why| Error::Config(format!("no cage: {why}, or use --no-cage")))
 }
 
-/// Nothing of these, and few descriptors, for good.
+/// Nothing of these, few descriptors, and on Linux little memory, for good.
 pub(crate) fn limit(nothing_of: &[Resource]) -> io::Result<()> {
     for resource in nothing_of {
         setrlimit(*resource, 0, 0)?;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let (_, hard) = getrlimit(Resource::RLIMIT_AS)?;
+        let most = hard.min(ADDRESS_SPACE);
+        setrlimit(Resource::RLIMIT_AS, most, most)?;
     }
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let most = hard.min(DESCRIPTORS);

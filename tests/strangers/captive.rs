@@ -76,6 +76,12 @@ impl Captive {
         at
     }
 
+    /// The eight bytes at a place that [`Captive::put`] told.
+    pub fn get(&self, at: u64) -> u64 {
+        let word = ptrace::read(self.pid, address(at)).unwrap();
+        u64::from_ne_bytes(word.to_ne_bytes())
+    }
+
     /// Lets it go on with what it did.
     pub fn release(self) {
         ptrace::setregs(self.pid, self.before).unwrap();

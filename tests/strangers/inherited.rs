@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use crate::scene::{Gateway, root};
 
 /// What this process has open.
-fn open_in(pid: Pid) -> Vec<PathBuf> {
+pub fn open_in(pid: Pid) -> Vec<PathBuf> {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let open = open.map(|fd| fs::read_link(fd.unwrap().path()).unwrap());
     open.collect()
