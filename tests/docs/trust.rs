@@ -38,7 +38,20 @@ fn numbers(text: &str) -> Vec<u64> {
 type Constant = (&'static str, &'static str, u64);
 
 /// Bounds of docs/trust.md that are constants: the row's beginning, and each number of it.
-const BOUNDS: [(&str, &[Constant]); 17] = [
+const BOUNDS: [(&str, &[Constant]); 21] = [
+    (
+        "replies that nothing asked for",
+        &[("src/ftp/session/unasked.rs", "MAX_UNASKED", 1)],
+    ),
+    ("idle time", &[("src/proxy/life.rs", "QUIET", 1)]),
+    (
+        "log lines of a kind that a peer provokes",
+        &[
+            ("src/log/provoked.rs", "MOST", 1),
+            ("src/log/provoked.rs", "WINDOW", 1),
+        ],
+    ),
+    ("sessions", &[("src/options/mod.rs", "MAX_SESSIONS", 1)]),
     (
         "commands behind an unanswered ABOR",
         &[("src/relay/clocks.rs", "ABOR_TIMEOUT", 1)],
@@ -110,7 +123,7 @@ const BOUNDS: [(&str, &[Constant]); 17] = [
         &[("src/netlink.rs", "PATIENCE", 1)],
     ),
     ("pfctl(8)", &[("src/broker/pf.rs", "PATIENCE", 1)]),
-    ("log line", &[("src/log.rs", "MAX_TEXT", 1)]),
+    ("log line |", &[("src/log.rs", "MAX_TEXT", 1)]),
 ];
 
 /// The second column of the row of docs/trust.md's bounds that begins so.
@@ -139,6 +152,10 @@ fn every_bound_that_the_trust_page_names_is_the_program_s() {
             .collect();
         assert_eq!(numbers(&bound(row)), values, "{row}: {constants:?}");
     }
+}
+
+#[test]
+fn every_default_that_the_trust_page_names_is_the_option_s() {
     let default = Bounds::default();
     let seconds = |time: Option<Duration>| time.unwrap().as_secs();
     let bytes = |length: usize| u64::try_from(length).unwrap();
@@ -178,6 +195,11 @@ fn every_bound_that_the_trust_page_names_is_the_program_s() {
             "a data port that nobody comes to",
             "--accept-timeout",
             seconds(default.accept),
+        ),
+        (
+            "a peer that answers nothing",
+            "--keepalive",
+            seconds(default.keepalive),
         ),
         (
             "a data connection on which nothing",
