@@ -57,7 +57,7 @@ def ours(path):
         about=f"`ftp-proxy --netfilter --data-path {path}`",
         rules=EXAMPLE.read_text() + FILTER % "ct status dnat",
         program=("{program}", "--netfilter", "--listen", "0.0.0.0:8021", "--max-sessions", "6000",
-                 "--data-path", path),
+                 "--max-sessions-per-client", "0", "--data-path", path),
         port=8021,
     )
 
@@ -73,7 +73,8 @@ CONTROL = Middlebox(
     name="control",
     about="`ftp-proxy --netfilter -n`, data by nftables masquerade",
     rules=EXAMPLE.read_text() + MASQUERADE + FILTER % 'iifname "lan0"',
-    program=("{program}", "--netfilter", "--listen", "0.0.0.0:8021", "--max-sessions", "6000", "-n"),
+    program=("{program}", "--netfilter", "--listen", "0.0.0.0:8021", "--max-sessions", "6000",
+             "--max-sessions-per-client", "0", "-n"),
     port=8021,
 )
 

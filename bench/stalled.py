@@ -122,7 +122,8 @@ class Client:
 def begin(program, server_at, options):
     with socket.create_server((FRONT, 0)) as free:
         at = free.getsockname()
-    command = [program, "-R", "%s:%d" % server_at, "--listen", "%s:%d" % at, "--max-sessions", "1000", *options]
+    command = [program, "-R", "%s:%d" % server_at, "--listen", "%s:%d" % at, "--max-sessions", "1000",
+               "--max-sessions-per-client", "0", *options]
     proxy = subprocess.Popen([*command, "--log-stderr"], stderr=subprocess.DEVNULL)
     for _ in range(100):
         try:

@@ -64,6 +64,14 @@ const SLIPS: &[(&str, &str)] = &[
     ("-R [2001:db8::1", "-R [2001:db8::1"),
     ("-R", "-R needs"),
     ("--netfilter --max-sessions 0", "--max-sessions 0"),
+    (
+        "--netfilter --max-sessions-per-client -1",
+        "--max-sessions-per-client -1",
+    ),
+    (
+        "--netfilter --max-sessions-per-client 100001",
+        "--max-sessions-per-client 100001",
+    ),
     ("--netfilter --max-sessions 100001", "--max-sessions 100001"),
     ("--netfilter --listen 21", "--listen 21"),
     ("--netfilter --listen 127.0.0.1:0", "--listen 127.0.0.1:0"),

@@ -9,18 +9,20 @@
 
 mod acceptor;
 mod children;
+mod clients;
+mod hearing;
 mod sockets;
 mod waiting;
+mod word;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{MsgFlags, recv};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -31,8 +33,14 @@ use crate::sys::batch;
 use crate::sys::fork::{Forked, fork_barely};
 use acceptor::{Acceptor, PAUSE};
 use children::Children;
+pub use clients::Room;
 pub use sockets::{Passed, bind, passed};
 pub use waiting::Beginning;
+use waiting::Counted;
+use word::Word;
+
+/// How long a child with a client may take to say that the next one is to be made, in milliseconds.
+const BEGINNING: u16 = 1000;
 
 /// How long a stopped parent waits for its children's farewell: five seconds, so many turns of so many milliseconds.
 const FAREWELL_TURNS: u32 = 50;
@@ -48,14 +56,14 @@ pub enum Served {
 
 /// Accepts clients until told to stop: returns once in the parent, and once in each child.
 ///
-/// SIGTERM and SIGINT end the sessions too, SIGHUP waits for them. Above `max_sessions` a client is told 421. What each child
+/// SIGTERM and SIGINT end the sessions too, SIGHUP waits for them. Where there is no `room` a client is told 421. What each child
 /// can do before it has a client is `prepare`.
 ///
 /// # Errors
 /// [`Error::Os`]: the process cannot serve at all.
 pub fn serve(
     listeners: Vec<TcpListener>,
-    max_sessions: usize,
+    room: Room<'_>,
     prepare: impl FnOnce() -> Result<(), Error>,
     log: &Log,
 ) -> Result<Served, Error> {
@@ -72,8 +80,9 @@ pub fn serve(
         children: Children::default(),
         waiting: None,
         word: None,
+        taken: false,
         made: 0,
-        max_sessions,
+        room,
         stop: false,
         farewell: None,
         acceptor: Acceptor::new(log),
@@ -83,8 +92,10 @@ pub fn serve(
     batch::give_way();
     if let Some(ours) = parent.accept_until_stopped(&listeners)? {
         let first = parent.made;
+        let children = std::mem::take(&mut parent.children);
         drop(parent); // with its descriptors: its end shall be seen
-        return waiting::wait_for_client(&listeners, first, ours, prepare, log);
+        let counted = Counted { children, room };
+        return waiting::wait_for_client(&listeners, first, ours, prepare, &counted, log);
     }
     // From here on the port is free for a successor.
     drop(listeners);
@@ -97,11 +108,13 @@ struct Parent<'a> {
     children: Children,
     /// The one of them that has no client yet.
     waiting: Option<Pid>,
-    /// From there comes a byte when the next one is to be made. When we close it, this one ends if it still waits.
-    word: Option<UnixStream>,
+    /// It says there which client it has, and when the next one is to be made. When we close it, this one ends if it still waits.
+    word: Option<Word>,
+    /// It has a client.
+    taken: bool,
     /// Children made so far.
     made: usize,
-    max_sessions: usize,
+    room: Room<'a>,
     /// Take no more clients.
     stop: bool,
     /// Turns left for children that were told to end.
@@ -149,10 +162,10 @@ impl Parent<'_> {
         if self.waiting.is_some() {
             return Ok(None);
         }
-        if self.children.len() >= self.max_sessions {
+        if self.children.len() >= self.room.sessions {
             return Err(Want::Room);
         }
-        let (word, ours) = UnixStream::pair().map_err(Want::Process)?;
+        let (word, ours) = word::pair().map_err(Want::Process)?;
         match fork_quietly().map_err(Want::Process)? {
             Forked::Child => {
                 self.log.after_fork();
@@ -163,6 +176,7 @@ impl Parent<'_> {
                 self.children.add(child);
                 self.waiting = Some(child);
                 self.word = Some(word);
+                self.taken = false;
                 Ok(None)
             }
         }
@@ -175,13 +189,13 @@ impl Parent<'_> {
                 self.log.provoked(Provoked::Client, |log| match want {
                     Want::Room => log.warning(format_args!(
                         "refused {from}: {} sessions already",
-                        self.max_sessions
+                        self.room.sessions
                     )),
                     Want::Process(error) => {
                         log.error(format_args!("refused {from}: cannot fork: {error}"));
                     }
                 });
-                refuse(client);
+                refuse(client, "Too many sessions; try again later.");
             }
         }
         if self.acceptor.is_resting() {
@@ -193,9 +207,18 @@ impl Parent<'_> {
     /// Sleeps until something comes, and sees to signals and children; the listeners that have a client.
     fn wait<'l>(&mut self, listeners: &'l [TcpListener]) -> Result<Vec<&'l TcpListener>, Error> {
         let own = [self.signals.fd(), self.word()];
-        let ([signal, word], clients) = ready(own, listeners, PollTimeout::NONE)?;
+        let patience = if self.taken {
+            BEGINNING.into()
+        } else {
+            PollTimeout::NONE
+        };
+        let ([signal, word], clients) = ready(own, listeners, patience)?;
+        if self.taken && !word && !signal {
+            // A session that was taken over could keep all other clients from being served.
+            self.make_another();
+        }
         if word {
-            self.hear();
+            self.hear()?;
         }
         if signal {
             self.obey_signals()?;
@@ -211,19 +234,6 @@ impl Parent<'_> {
     /// Sleeps until a signal comes; `false` if none did in time.
     fn sleep(&self, timeout: PollTimeout) -> Result<bool, Error> {
         Ok(ready([self.signals.fd()], &[], timeout)?.0[0])
-    }
-
-    /// What the child that waits has to say: that it waits no more, or, having ended, nothing.
-    fn hear(&mut self) {
-        let Some(word) = &self.word else {
-            return;
-        };
-        match recv(word.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT) {
-            Err(Errno::EAGAIN) => return,
-            Ok(1..) => self.waiting = None,
-            Ok(_) | Err(_) => {}
-        }
-        self.word = None;
     }
 
     /// How many have a client.
@@ -266,7 +276,7 @@ impl Parent<'_> {
                 continue;
             }
             if self.waiting == Some(ended) {
-                self.hear(); // it may have had a client, and be done with it
+                self.hear()?; // it may have had a client, and be done with it
             }
             if let Some(signal) = signal {
                 self.log.provoked(Provoked::Session, |log| {
@@ -285,7 +295,7 @@ impl Parent<'_> {
 
     /// After SIGHUP as long as it takes, after SIGTERM a few seconds.
     fn wait_for_sessions(&mut self) -> Result<(), Error> {
-        self.hear();
+        self.hear()?;
         self.word = None; // whoever waits still ends
         while self.children.len() > 0 {
             let timeout = self
@@ -341,10 +351,10 @@ fn ready<'l, const OWN: usize>(
 }
 
 /// Tells a client why it is not served, without waiting for it.
-fn refuse(mut client: TcpStream) {
+fn refuse(mut client: TcpStream, why: &str) {
     // Whatever fails here, the client learns by the connection's end.
     let _ = client.set_nonblocking(true);
-    let _ = client.write_all(b"421 Too many sessions; try again later.\r\n");
+    let _ = client.write_all(format!("421 {why}\r\n").as_bytes());
     let _ = client.shutdown(Shutdown::Write);
     // Closing over unread bytes resets the connection, and the reply could be lost with it.
     let _ = client.read(&mut [0; 1024]);

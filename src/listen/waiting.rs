@@ -1,14 +1,15 @@
 //! The process that waits for a client, which it then serves.
 
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 
 use nix::poll::PollTimeout;
 
 use super::acceptor::{Acceptor, PAUSE};
-use super::{Served, ready};
+use super::children::Children;
+use super::clients::Room;
+use super::{Served, ready, refuse, word};
 use crate::error::Error;
 use crate::log::Log;
 use crate::signals::Signals;
@@ -21,7 +22,30 @@ pub struct Beginning(UnixStream);
 
 impl Drop for Beginning {
     fn drop(&mut self) {
-        let _ = self.0.write(b"!"); // gone already: then it makes no other
+        word::goes(&self.0);
+    }
+}
+
+/// The sessions that there were when this process was made. Until it takes a client no other process takes one, so their
+/// number can only have become less.
+pub(super) struct Counted<'a> {
+    pub(super) children: Children,
+    pub(super) room: Room<'a>,
+}
+
+impl Counted<'_> {
+    /// Whether a client at this address may have a session, which is then counted. Where it had none left the parent knows
+    /// whether it still has none.
+    fn admits(&self, from: IpAddr, parent: &UnixStream) -> bool {
+        let Some(client) = self.room.client(from) else {
+            word::takes(parent, None);
+            return true;
+        };
+        if self.room.has_place(self.children.sessions_of(client)) {
+            word::takes(parent, Some(client));
+            return true;
+        }
+        word::asks(parent, client)
     }
 }
 
@@ -36,6 +60,7 @@ pub(super) fn wait_for_client(
     first: usize,
     parent: UnixStream,
     prepare: impl FnOnce() -> Result<(), Error>,
+    counted: &Counted<'_>,
     log: &Log,
 ) -> Result<Served, Error> {
     let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
@@ -53,7 +78,14 @@ pub(super) fn wait_for_client(
             return Ok(Served::Ended);
         }
         for listener in clients {
-            if let Some((client, _)) = acceptor.accept(listener) {
+            if let Some((client, from)) = acceptor.accept(listener) {
+                if !counted.admits(from.ip(), &parent) {
+                    refuse(
+                        client,
+                        "Too many sessions of your address; try again later.",
+                    );
+                    continue;
+                }
                 let beginning = Beginning(parent);
                 return Ok(Served::Client(client.into(), signals, beginning));
             }

@@ -33,6 +33,10 @@ pub const USER: &str = "proxy";
 /// Sessions at a time unless `--max-sessions` says otherwise.
 const MAX_SESSIONS: usize = 100;
 
+/// Sessions at a time of one client unless `--max-sessions-per-client` says otherwise. Clients that transfer in parallel open 2
+/// to 10.
+const MAX_SESSIONS_PER_CLIENT: usize = 20;
+
 /// Longest time-out taken, in seconds: a year. Longer is a slip of the finger and would only overflow somewhere.
 const MAX_TIMEOUT: u64 = 31_536_000;
 
@@ -89,6 +93,8 @@ pub struct Options {
     pub log_stderr: bool,
     /// `--max-sessions`: 1 to 100000.
     pub max_sessions: usize,
+    /// `--max-sessions-per-client`: 0 (any number) to 100000.
+    pub max_sessions_per_client: usize,
 }
 
 /// What the command line asks for.
@@ -165,6 +171,9 @@ where
         max_sessions: given
             .number("max-sessions", 1, 100_000)?
             .unwrap_or(MAX_SESSIONS),
+        max_sessions_per_client: given
+            .number("max-sessions-per-client", 0, 100_000)?
+            .unwrap_or(MAX_SESSIONS_PER_CLIENT),
     })))
 }
 
@@ -250,6 +259,7 @@ mod tests {
                 listen: Vec::new(),
                 log_stderr: false,
                 max_sessions: 100,
+                max_sessions_per_client: 20,
             }
         );
     }

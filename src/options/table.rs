@@ -150,6 +150,11 @@ pub const TABLE: &[Opt] = &[
         "number",
         "sessions at a time with --listen (100)",
     ),
+    long(
+        "max-sessions-per-client",
+        "number",
+        "and of one client (20; 0: any number)",
+    ),
     long("netfilter", "", "destination: ask Linux netfilter"),
     long(
         "no-cage",

@@ -15,7 +15,7 @@ use self::caging::leave_terminal;
 use self::refusal::{fault, turn_away, turn_away_stdin};
 use crate::datapath::Choice;
 use crate::error::Error;
-use crate::listen::{self, Passed, Served};
+use crate::listen::{self, Passed, Room, Served};
 use crate::log::Log;
 use crate::nat::{self, Engine};
 use crate::net::{self, Interfaces};
@@ -57,7 +57,7 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             let mut standing = Standing::Root(proxy.super_server(root)?);
             let count = listeners.len();
             let prepare = || proxy.prepare(&mut standing, count);
-            match listen::serve(listeners, options.max_sessions, prepare, log)? {
+            match listen::serve(listeners, room(options), prepare, log)? {
                 Served::Ended => return Ok(()),
                 Served::Client(client, signals, beginning) => {
                     (client.into(), Some((signals, beginning)), standing)
@@ -72,6 +72,14 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
             .map_err(|error| turn_away(&client, fault(Error::os("cannot catch signals")(error))))?,
     };
     proxy.serve(client, &signals, standing, beginning)
+}
+
+fn room(options: &Options) -> Room<'_> {
+    Room {
+        sessions: options.max_sessions,
+        per_client: options.max_sessions_per_client,
+        balancers: options.balancers.accept.as_ref(),
+    }
 }
 
 /// What every session of this process has in common.

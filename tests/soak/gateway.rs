@@ -64,6 +64,7 @@ impl Gateway {
             Launcher::Listen => {
                 let mut command = Command::new(PROGRAM);
                 command.args(["-R", &server.to_string(), "--max-sessions", "10000"]);
+                command.args(["--max-sessions-per-client", "0"]); // all of them are one
                 command.args(["--listen", &address.to_string()]);
                 command
             }
