@@ -202,3 +202,29 @@ fn in_nat_mode_active_data_is_relayed() {
     session.reply("226 done");
     session.quits();
 }
+
+#[test]
+fn with_data_from_a_server_may_have_two_addresses() {
+    let mut session = Session::begin(&["--data-from", "client=::1,server=127.0.0.66"]);
+    let (listener, to) = session.port();
+    let other = "127.0.0.67".parse().unwrap();
+    assert_eq!(visit(other, to).unwrap_or_default(), b"", "a stranger");
+    session.client.says("RETR a");
+    session.server.hears("RETR a");
+    let server = dial(STRANGER, to).unwrap();
+    session.reply("150 here it comes");
+    let client = listener.accepts();
+    send_all(&server, b"the file");
+    assert_eq!(read_all(&client).unwrap(), b"the file");
+    drop((client, server));
+    session.reply("226 done");
+    session.quits();
+}
+
+#[test]
+fn with_data_from_for_clients_a_server_gains_nothing() {
+    let mut session = Session::begin(&["--data-from", "client=127.0.0.66"]);
+    let (listener, to) = session.port();
+    assert_eq!(visit(STRANGER, to).unwrap_or_default(), b"");
+    assert!(!listener.is_called(Duration::from_millis(100)));
+}

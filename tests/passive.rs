@@ -256,3 +256,29 @@ fn control_passes_while_data_is_stuck() {
     });
     session.quits();
 }
+
+#[test]
+fn with_data_from_a_client_may_have_two_addresses() {
+    let mut session = Session::begin(&["--data-from", "client=127.0.0.66"]);
+    let (to, listener) = session.pasv();
+    let other = "127.0.0.67".parse().unwrap();
+    assert_eq!(visit(other, to).unwrap_or_default(), b"", "a stranger");
+    let client = dial(STRANGER, to).unwrap();
+    let server = listener.accepts();
+    session.begin_transfer("RETR a");
+    send_all(&server, b"the file");
+    assert_eq!(read_all(&client).unwrap(), b"the file");
+    drop((client, server));
+    session.reply("226 done");
+    // Its own address goes on being one of them.
+    session.downloads("b");
+    session.quits();
+}
+
+#[test]
+fn with_data_from_the_other_side_gains_nothing() {
+    let mut session = Session::begin(&["--data-from", "server=127.0.0.66"]);
+    let (to, listener) = session.pasv();
+    assert_eq!(visit(STRANGER, to).unwrap_or_default(), b"");
+    assert!(!listener.is_called(MOMENT));
+}

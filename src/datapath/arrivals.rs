@@ -27,6 +27,8 @@ const WAITING_MAX: usize = 8;
 pub(super) struct Arrivals<'a> {
     listener: TcpListener,
     expected: IpAddr,
+    /// It may come from there as well.
+    also: Option<&'a Networks>,
     /// Whoever comes from there brings somebody, and says first whom.
     balancers: Option<&'a Networks>,
     /// Who has yet to say so, the oldest first.
@@ -52,15 +54,17 @@ pub(super) struct Arrived {
 }
 
 impl<'a> Arrivals<'a> {
-    /// The listener is for `expected`, whom one of `balancers` may bring.
+    /// The listener is for `expected`, which may come from one of `also` too, and whom one of `balancers` may bring.
     pub(super) fn new(
         listener: TcpListener,
         expected: IpAddr,
+        also: Option<&'a Networks>,
         balancers: Option<&'a Networks>,
     ) -> Self {
         Arrivals {
             listener,
             expected,
+            also,
             balancers,
             waiting: Vec::new(),
         }
@@ -112,7 +116,7 @@ impl<'a> Arrivals<'a> {
                 if let Some(arrived) = self.hear(now, log) {
                     return Ok(Some(arrived));
                 }
-            } else if from.ip() == self.expected {
+            } else if self.is_for(from, log) {
                 return Ok(Some(Arrived {
                     socket: came.into(),
                     from,
@@ -157,6 +161,19 @@ impl<'a> Arrivals<'a> {
         None
     }
 
+    /// Whether the listener is for who comes from there.
+    fn is_for(&self, from: SocketAddr, log: &Log) -> bool {
+        let own = from.ip() == self.expected;
+        let also = !own && self.also.is_some_and(|list| list.contain(from.ip()));
+        if also {
+            let expected = self.expected;
+            log.info(format_args!(
+                "data connection from {from}, not from {expected}: allowed by --data-from"
+            ));
+        }
+        own || also
+    }
+
     fn judge(&self, waiting: Waiting, header: Header, log: &Log) -> Option<Arrived> {
         let (from, dialled) = match header {
             Header::Local => (waiting.from, None),
@@ -165,7 +182,7 @@ impl<'a> Arrivals<'a> {
                 destination,
             } => (source, Some(destination)),
         };
-        if from.ip() != self.expected {
+        if !self.is_for(from, log) {
             self.refuse(from, Some(waiting.from), log);
             return None;
         }

@@ -71,6 +71,10 @@ impl Choice {
             // The client dials our own address, and redirect would translate that to itself.
             DataPath::Auto | DataPath::Redirect if !transparent => chosen(DataPath::Relay, None),
             DataPath::Auto if by_ipf => chosen(DataPath::Relay, Some(ipf())),
+            DataPath::Auto if options.data_from.client.is_some() => chosen(
+                DataPath::Relay,
+                Some("--data-from: the packet filter lets one address through".to_owned()),
+            ),
             DataPath::Auto => match check() {
                 Ok(()) => chosen(DataPath::Redirect, None),
                 Err(lacking) => chosen(DataPath::Relay, Some(lacking.0)),
@@ -119,6 +123,11 @@ mod tests {
         ] {
             assert_eq!(choose(line, None).unwrap(), (DataPath::Relay, None));
         }
+        let from = |side| choose(&format!("-p --data-from {side}=192.0.2.0/24"), None).unwrap();
+        let (path, why) = from("client");
+        assert_eq!(path, DataPath::Relay);
+        assert!(why.unwrap().contains("--data-from"));
+        assert_eq!(from("server"), (DataPath::Redirect, None));
         let (path, why) = choose("-i", None).unwrap();
         assert_eq!(path, DataPath::Relay);
         assert!(why.unwrap().contains("IP-Filter"));

@@ -8,6 +8,7 @@ mod announce;
 mod balancer;
 mod bounds;
 mod data;
+mod data_from;
 mod destination;
 mod given;
 mod permits;
@@ -23,6 +24,7 @@ pub use announce::AnnounceOptions;
 pub use balancer::{Balancers, Send};
 pub use bounds::{Bounds, Idle};
 pub use data::{DataPath, LogRules, RuleOptions};
+pub use data_from::DataFrom;
 pub use destination::{Destination, IpfLookup};
 use given::Given;
 pub use table::{Opt, TABLE, help};
@@ -53,6 +55,8 @@ pub struct Options {
     pub source_to_client: Option<IpAddr>,
     /// `--accept-proxy-protocol`, `--data-proxy-protocol`, `--send-proxy-protocol`.
     pub balancers: Balancers,
+    /// `--data-from`.
+    pub data_from: DataFrom,
     /// `--data-path`.
     pub data_path: DataPath,
     /// `--anchor`, `--tag`, `--queue`, `--log-rules`.
@@ -148,6 +152,7 @@ where
         source_to_server: given.address("a")?,
         source_to_client: given.address("S")?,
         balancers: balancer::balancers(&given)?,
+        data_from: data_from::data_from(&given)?,
         data_path: data::path(&given)?,
         rules: data::rules(&given)?,
         rewrite_source_port: given.flag("rewrite-source-port"),
@@ -234,6 +239,7 @@ mod tests {
                 source_to_server: None,
                 source_to_client: None,
                 balancers: Balancers::default(),
+                data_from: DataFrom::default(),
                 data_path: DataPath::Auto,
                 rules: RuleOptions {
                     anchor: "ftp-proxy".to_owned(),

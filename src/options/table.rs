@@ -70,6 +70,11 @@ pub const TABLE: &[Opt] = &[
         "connect within this time (30)",
     ),
     long(
+        "data-from",
+        "side=networks[,side=networks]",
+        "data connections may come from there too",
+    ),
+    long(
         "data-path",
         "path",
         "auto, relay, redirect or kernel (auto)",

@@ -227,6 +227,7 @@ impl Proxy<'_> {
         let (dialled, guard) = (destined.dialled.ip(), &destined.guard);
         let options = self.options;
         let (connect, balancers) = (options.bounds.connect, &options.balancers);
+        let data_from = &options.data_from;
         let one_family = legs.client.is_ipv4() == legs.server.is_ipv4();
         match (self.choice.path, broker) {
             (options::DataPath::Kernel, Some(broker)) if one_family => {
@@ -236,7 +237,8 @@ impl Proxy<'_> {
                 legs.announced.address = Told::Instead(dialled);
                 // The broker grants no port outside the range.
                 legs.strict_ports = true;
-                let relayed = Relayed::new(legs, None, connect, guard, balancers, self.log);
+                let relayed =
+                    Relayed::new(legs, None, connect, guard, balancers, data_from, self.log);
                 let redirected = datapath::Redirected::new(relayed, broker, self.log);
                 (Box::new(redirected), true)
             }
@@ -248,7 +250,8 @@ impl Proxy<'_> {
                 }
                 let lender = broker.filter(|_| self.options.rewrite_source_port);
                 let epsv = destined.leads_to(legs.facing_client);
-                let relayed = Relayed::new(legs, lender, connect, guard, balancers, self.log);
+                let relayed =
+                    Relayed::new(legs, lender, connect, guard, balancers, data_from, self.log);
                 (Box::new(relayed), epsv)
             }
         }

@@ -21,7 +21,7 @@ use crate::destination::Guard;
 use crate::ftp::{DataEnd, DataPlan, Side};
 use crate::log::{Log, Provoked};
 use crate::net;
-use crate::options::Balancers;
+use crate::options::{Balancers, DataFrom};
 
 /// The plain relay: works without any right over the packet filter.
 pub struct Relayed<'a> {
@@ -33,6 +33,7 @@ pub struct Relayed<'a> {
     /// Judges third hosts.
     guard: &'a Guard,
     balancers: &'a Balancers,
+    data_from: &'a DataFrom,
     state: State<'a>,
     spare: Spare,
     totals: Totals,
@@ -73,6 +74,7 @@ impl<'a> Relayed<'a> {
         connect: Duration,
         guard: &'a Guard,
         balancers: &'a Balancers,
+        data_from: &'a DataFrom,
         log: &'a Log,
     ) -> Self {
         Relayed {
@@ -81,6 +83,7 @@ impl<'a> Relayed<'a> {
             connect,
             guard,
             balancers,
+            data_from,
             state: State::Idle,
             spare: Spare::default(),
             totals: Totals::default(),
@@ -115,11 +118,12 @@ impl DataPath for Relayed<'_> {
             DataPlan::Active { .. } => (legs.facing_server, legs.server, Announced::default()),
             DataPlan::Passive { .. } => (legs.facing_client, legs.client, legs.announced),
         };
-        let balancers = match plan {
-            DataPlan::Active { .. } => None,
-            DataPlan::Passive { .. } => self.balancers.on_data(),
+        let (also, balancers) = match plan {
+            DataPlan::Active { .. } => (&self.data_from.server, None),
+            DataPlan::Passive { .. } => (&self.data_from.client, self.balancers.on_data()),
         };
-        let arrivals = Arrivals::new(self.listen(at)?, expected.ip(), balancers);
+        let listener = self.listen(at)?;
+        let arrivals = Arrivals::new(listener, expected.ip(), also.as_ref(), balancers);
         let at = arrivals.at()?;
         self.log
             .debug(1, format_args!("listening at {at} for {plan:?}"));
