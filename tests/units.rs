@@ -114,7 +114,7 @@ fn systemd_finds_no_fault_in_any_unit() {
 }
 
 #[test]
-fn a_service_is_exposed_by_nothing_that_it_can_do_without() {
+fn a_service_is_exposed_by_what_it_needs_alone() {
     let listed: BTreeMap<_, _> = EXPOSURE.into();
     let services = units()
         .into_iter()

@@ -110,7 +110,7 @@ pub fn the_recipe_for_a_container_carries_passive_data() {
 }
 
 /// Why the recipe denies active mode.
-pub fn in_a_container_the_server_is_told_an_address_of_nobody() {
+pub fn a_server_is_told_the_address_of_a_container() {
     let machines = Machines::bare();
     let server = Server::of(&machines, ways().ends);
     let mut options = recipe().1;

@@ -34,12 +34,12 @@ const OF_UNITS: [(&str, fn()); 9] = claims![
     units::the_readme_makes_a_gateway_that_survives_a_reboot,
     units::the_listen_unit_serves_as_the_user_of_the_package,
     units::the_table_comes_back_after_each_start_of_nftables,
-    units::the_socket_unit_serves_and_gives_way_to_the_listen_unit,
-    units::the_readme_has_inetd_serve_in_the_place_of_the_unit,
+    units::the_socket_unit_serves_or_the_listen_unit_does,
+    units::the_readme_has_inetd_take_the_place_of_the_unit,
     units::the_reverse_unit_serves_on_port_21,
     units::the_forward_unit_finds_a_server_by_its_name,
     bridge::the_recipe_for_a_container_carries_passive_data,
-    bridge::in_a_container_the_server_is_told_an_address_of_nobody,
+    bridge::a_server_is_told_the_address_of_a_container,
 ];
 
 fn main() -> std::io::Result<ExitCode> {

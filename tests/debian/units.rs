@@ -135,7 +135,7 @@ pub fn the_table_comes_back_after_each_start_of_nftables() {
     is_served(&machines, &machine, "redirect");
 }
 
-pub fn the_socket_unit_serves_and_gives_way_to_the_listen_unit() {
+pub fn the_socket_unit_serves_or_the_listen_unit_does() {
     let machines = Machines::bare();
     let mut machine = gateway(&machines);
     machine.boots();
@@ -154,7 +154,7 @@ pub fn the_socket_unit_serves_and_gives_way_to_the_listen_unit() {
     is_served(&machines, &machine, "redirect");
 }
 
-pub fn the_readme_has_inetd_serve_in_the_place_of_the_unit() {
+pub fn the_readme_has_inetd_take_the_place_of_the_unit() {
     let machines = Machines::bare();
     let mut machine = gateway(&machines);
     machine.has_packages();

@@ -144,7 +144,7 @@ fn row_of_trust(heading: &str, row: &str) -> String {
 }
 
 #[test]
-fn every_bound_that_the_trust_page_names_is_the_program_s() {
+fn bounds_on_the_trust_page_are_the_program_s() {
     for (row, constants) in BOUNDS {
         let values: Vec<u64> = constants
             .iter()
@@ -155,7 +155,7 @@ fn every_bound_that_the_trust_page_names_is_the_program_s() {
 }
 
 #[test]
-fn every_default_that_the_trust_page_names_is_the_option_s() {
+fn defaults_on_the_trust_page_are_the_option_s() {
     let default = Bounds::default();
     let seconds = |time: Option<Duration>| time.unwrap().as_secs();
     let bytes = |length: usize| u64::try_from(length).unwrap();
@@ -228,7 +228,7 @@ fn fields(file: &str, of: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_trust_page_lists_what_a_session_asks_its_broker() {
+fn the_trust_page_says_what_is_asked_of_a_broker() {
     const REQUEST: &str = "src/broker/request.rs";
     for (row, of, named) in [
         (
