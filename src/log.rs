@@ -14,6 +14,7 @@ use std::fmt::{self, Arguments, Write as _};
 use std::io;
 use std::panic::PanicHookInfo;
 use std::process;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -154,12 +155,22 @@ impl Log {
         })
     }
 
-    /// From now on lines go by the socket that there is or nowhere: in a cage the attempt to make another may end the
-    /// process.
+    /// From now on lines go by the socket that there is or nowhere, the line of a panic too: in a cage the attempt to make
+    /// another may end the process.
     pub(crate) fn seek_no_more(&self) {
-        if let Some(syslog) = &self.syslog {
-            syslog.borrow_mut().seeking = false;
-        }
+        let Some(syslog) = &self.syslog else {
+            return;
+        };
+        let mut syslog = syslog.borrow_mut();
+        syslog.seeking = false;
+        let last = syslog.syslogd.as_ref().and_then(Syslogd::another);
+        let last = Mutex::new(last);
+        on_panic(move |text| {
+            let last = last.try_lock();
+            if let Some(syslogd) = last.ok().as_mut().and_then(|last| last.as_mut()) {
+                let _ = syslogd.send(Severity::LOG_ERR, text); // no other place to say it
+            }
+        });
     }
 
     /// A second log with the same settings, for a process whose descriptors are not its parent's.
@@ -193,6 +204,17 @@ fn now() -> Instant {
 /// Panics go where the log goes: to syslog, unless it is known that standard error is not the client. The message is left
 /// out unless it is a constant of the program: one made up at run time may quote what a peer sent, a password included.
 pub fn install_panic_hook(to: To) {
+    on_panic(move |text| {
+        if to == To::Stderr {
+            stderr::last_words(&format!("ftp-proxy[{}]: {text}", process::id()));
+        } else {
+            Syslog::open().send(Severity::LOG_ERR, text);
+        }
+    });
+}
+
+/// Has `tell` take the line of each panic.
+fn on_panic(tell: impl Fn(&str) + Send + Sync + 'static) {
     std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         let what = info
             .payload()
@@ -202,12 +224,7 @@ pub fn install_panic_hook(to: To) {
             Some(place) => format!("panicked at {place}: {what}"),
             None => format!("panicked: {what}"),
         };
-        let text = line(&text);
-        if to == To::Stderr {
-            stderr::last_words(&format!("ftp-proxy[{}]: {text}", process::id()));
-        } else {
-            Syslog::open().send(Severity::LOG_ERR, &text);
-        }
+        tell(&line(&text));
     }));
 }
 

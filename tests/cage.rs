@@ -7,6 +7,9 @@
     reason = "a test, and a process that ends as it must"
 )]
 
+#[path = "common/syslog.rs"]
+mod syslog;
+
 use std::env;
 use std::fs;
 use std::io;
@@ -16,13 +19,14 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use ftp_proxy::cage;
-use ftp_proxy::log::{Log, To};
+use ftp_proxy::log::{Log, To, install_panic_hook};
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::libc;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::unistd::{Pid, execv, geteuid, getppid};
+use syslog::FakeSyslog;
 
 /// Tells the process which deed is its own.
 const DEED: &str = "FTP_PROXY_CAGE_DEED";
@@ -136,10 +140,31 @@ fn main() -> ExitCode {
         .collect();
     let root = geteuid().is_root();
     trials.push(Trial::test(LEAVE, || expect(LEAVE, Fate::Done)).with_ignored_flag(!root));
+    trials.push(Trial::test(PANIC, panic_is_logged));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 const LEAVE: &str = "who_has_left_the_files_finds_none_and_makes_none";
+
+const PANIC: &str = "a_panic_is_logged";
+
+/// Its last words go by the socket that it has: it can make no other.
+fn panic_is_logged() -> Result<(), Failed> {
+    let Some(syslog) = FakeSyslog::start() else {
+        return Ok(());
+    };
+    let myself = env::current_exe()?;
+    let mut command = syslog.command(&myself.to_string_lossy());
+    let status = command.env(DEED, PANIC).status()?;
+    if status.success() || met(status) == Some(Fate::Ended) {
+        return Err(format!("{status}, not the end of a panic").into());
+    }
+    let line = syslog.expect("panicked at tests/cage.rs");
+    if !line.starts_with("<27>") {
+        return Err(line.into());
+    }
+    Ok(())
+}
 
 fn leave() -> io::Result<()> {
     cage::leave_files()?;
@@ -156,6 +181,10 @@ fn leave() -> io::Result<()> {
 fn try_it(name: &str) -> ExitCode {
     let result = if name == LEAVE {
         leave()
+    } else if name == PANIC {
+        install_panic_hook(To::Syslog);
+        cage::enter(&Log::open(0, false, To::Syslog)).expect("a cage");
+        panic!("a deed");
     } else {
         let deed = DEEDS.iter().find(|(known, ..)| *known == name);
         let deed = deed.expect("a deed").1;

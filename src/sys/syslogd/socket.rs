@@ -27,6 +27,21 @@ impl Syslogd {
         Some(Syslogd(Logger { formatter, backend }))
     }
 
+    /// A second way by the same socket; `None` without a descriptor for it.
+    #[must_use]
+    pub fn another(&self) -> Option<Self> {
+        let backend = match &self.0.backend {
+            LoggerBackend::Unix(socket) => LoggerBackend::Unix(socket.try_clone().ok()?),
+            LoggerBackend::UnixStream(stream) => {
+                let socket = stream.get_ref().try_clone().ok()?;
+                LoggerBackend::UnixStream(BufWriter::new(socket))
+            }
+            _ => return None,
+        };
+        let formatter = self.0.formatter.clone();
+        Some(Syslogd(Logger { formatter, backend }))
+    }
+
     /// Whether that is possible by the socket that there is: not on a stream, which ends with its reader.
     #[must_use]
     pub fn can_be_found_again(&self) -> bool {

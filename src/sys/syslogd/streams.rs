@@ -17,6 +17,12 @@ impl Syslogd {
         Some(Syslogd(()))
     }
 
+    /// The same one: a process has no other.
+    #[must_use]
+    pub fn another(&self) -> Option<Self> {
+        Some(Syslogd(()))
+    }
+
     /// See the systems with sockets.
     #[must_use]
     pub fn can_be_found_again(&self) -> bool {
