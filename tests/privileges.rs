@@ -314,7 +314,24 @@ fn root_may_be_asked_for_and_then_stays() {
     let session = child_of(&process);
     assert_eq!(status(session, "Uid"), four(0));
     assert_eq!(status(session, "Gid"), four(gid("daemon")));
-    assert_ne!(status(session, "CapEff"), NO_CAPABILITIES);
+    // CAP_NET_BIND_SERVICE (linux/capability.h), for source port 20.
+    for set in ["CapPrm", "CapEff", "CapBnd"] {
+        assert_eq!(status(session, set), format!("{:016x}", 1 << 10), "{set}");
+    }
+}
+
+#[test]
+fn without_a_user_proxy_the_user_is_the_programs_own() {
+    let Some(syslog) = FakeSyslog::start() else {
+        return;
+    };
+    let setup = r#"grep -v -e ^proxy: -e ^_ftp-proxy: /etc/passwd >"$1/passwd"
+        echo _ftp-proxy:x:54323:54324::/:/bin/false >>"$1/passwd"
+        mount --bind "$1/passwd" /etc/passwd"#;
+    let (process, address) = start(syslog.command_after(setup, PROXY), &[]);
+    let _client = greeted(address);
+    is_only(child_of(&process), 54323, 54324);
+    syslog.expect("no user proxy: sessions run as _ftp-proxy");
 }
 
 #[test]

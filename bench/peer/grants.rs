@@ -28,7 +28,7 @@ pub fn measure(path: &str, count: u16) -> io::Result<()> {
         _ => (DataPath::Kernel, Way::KernelPassive),
     };
     let log = Log::open(0, false, To::Syslog);
-    let root = Root::begin(None, None).map_err(io::Error::other)?;
+    let root = Root::begin(None, None, &log).map_err(io::Error::other)?;
     let rights = Rights {
         client: (CLIENT, 40_000).into(),
         dialled: SERVER.into(),

@@ -32,6 +32,9 @@ pub use table::{Opt, TABLE, help};
 /// The user that root is dropped to unless `-u` names another (ftp-proxy(8)).
 pub const USER: &str = "proxy";
 
+/// The user that packages make for this program, taken where there is no [`USER`].
+pub const OWN_USER: &str = "_ftp-proxy";
+
 /// Sessions at a time unless `--max-sessions` says otherwise.
 const MAX_SESSIONS: usize = 100;
 

@@ -17,7 +17,7 @@ use nix::unistd::{Gid, Uid, geteuid, setgid, setuid};
 
 use crate::error::Error;
 use crate::log::Log;
-use crate::options::USER;
+use crate::options::{OWN_USER, USER};
 use crate::sys::fork::in_a_child;
 use crate::sys::tracing;
 
@@ -44,12 +44,13 @@ pub struct Dropped {
 }
 
 impl Root {
-    /// Looks up `-u` and `-g` while the name service is sure to be there. Without `-u` the user is [`USER`], without
-    /// `-g` the group is the user's own. Not started as root, only names that were given are looked up.
+    /// Looks up `-u` and `-g` while the name service is sure to be there. Without `-u` the user is [`USER`], or [`OWN_USER`]
+    /// if there is no such user; without `-g` the group is the user's own. Not started as root, only names that were given
+    /// are looked up.
     ///
     /// # Errors
     /// [`Error::Usage`]: no such user or group; exit before anything is open.
-    pub fn begin(user: Option<&str>, group: Option<&str>) -> Result<Root, Error> {
+    pub fn begin(user: Option<&str>, group: Option<&str>, log: &Log) -> Result<Root, Error> {
         let group = group.map(group_named).transpose()?;
         if !geteuid().is_root() {
             user.map(user_named).transpose()?;
@@ -58,7 +59,10 @@ impl Root {
                 ignored: user.is_some() || group.is_some(),
             });
         }
-        let own = user_named(user.unwrap_or(USER))?;
+        let own = match user {
+            Some(user) => user_named(user)?,
+            None => default_user(log)?,
+        };
         let target = Identity {
             gid: group.unwrap_or(own.gid),
             ..own
@@ -77,10 +81,15 @@ impl Root {
         self.say_ignored(log);
         self.become_user()?;
         match self.target {
-            Some(target) => log.debug(
-                1,
-                format_args!("now user {} group {}", target.uid, target.gid),
-            ),
+            Some(target) => {
+                if target.uid.is_root() {
+                    capabilities::only_port_20()?;
+                }
+                log.debug(
+                    1,
+                    format_args!("now user {} group {}", target.uid, target.gid),
+                );
+            }
             // What root leaves behind by becoming another, whoever starts us with less has to be asked for.
             None => capabilities::give_up()?,
         }
@@ -172,6 +181,16 @@ impl Dropped {
     pub fn is_root(&self) -> bool {
         self.root
     }
+}
+
+fn default_user(log: &Log) -> Result<Identity, Error> {
+    user_named(USER).or_else(|none| {
+        let own = user_named(OWN_USER).map_err(|_| none)?;
+        log.notice(format_args!(
+            "no user {USER}: sessions run as {OWN_USER}; -u names another user"
+        ));
+        Ok(own)
+    })
 }
 
 fn user_named(name: &str) -> Result<Identity, Error> {

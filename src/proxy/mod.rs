@@ -102,7 +102,7 @@ impl<'a> Proxy<'a> {
         }
         let choice = Choice::make(options)?;
         let wrappers = options.libwrap.then(Wrappers::load).transpose()?;
-        let root = Root::begin(options.user.as_deref(), options.group.as_deref())?;
+        let root = Root::begin(options.user.as_deref(), options.group.as_deref(), log)?;
         log_choice(&choice, log);
         if !options.cage {
             log.warning(format_args!(

@@ -90,6 +90,18 @@ fn settle(keep: &CapsHashSet) -> Result<(), Error> {
     settle().map_err(|error| failed(&error))
 }
 
+/// For a session that stays root: port 20, and no way to more.
+pub(super) fn only_port_20() -> Result<(), Error> {
+    let port_20 = Needs {
+        port_20: true,
+        ..Needs::default()
+    };
+    let had = permitted()?;
+    let keep = needed(port_20).filter(|one| had.contains(one)).collect();
+    bound(&had, &keep);
+    settle(&keep)
+}
+
 /// All of them: what root leaves behind by becoming another, whoever is another already has to put down.
 pub(super) fn give_up() -> Result<(), Error> {
     let sets = [

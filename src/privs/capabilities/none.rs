@@ -13,6 +13,15 @@ pub(super) fn give_up() -> Result<(), Error> {
     Ok(())
 }
 
+/// All of root's rights stay: the system cannot tell them apart.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "Linux may refuse")]
+pub(super) fn only_port_20() -> Result<(), Error> {
+    Ok(())
+}
+
 /// All of them stay: the system cannot tell them apart.
 ///
 /// # Errors
