@@ -58,12 +58,12 @@ impl Session {
                 }
             }
             Place::Begins(code) | Place::Within(code) => {
-                // The client does not see this reply, and waits for ours: it cannot say by a command that it is over.
+                // The client does not see this reply, and waits for ours, or it waits for the final one: it cannot say by a
+                // command that this one is over.
                 let held = self.answered().is_some_and(Expected::holds_reply);
-                let last = held
-                    && (self.replies.end_within_line()
-                        || self.replies.end_if_perhaps_over().is_some());
-                self.end_of_line(code, last, line.bytes);
+                let cut = held && self.replies.end_within_line();
+                let over = (held || code < 200) && self.replies.end_if_perhaps_over().is_some();
+                self.end_of_line(code, cut || over, line.bytes);
             }
             Place::Ends(code) => self.end_of_line(code, true, line.bytes),
         }
