@@ -10,9 +10,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::address::{CLIENT, FRONT, STRANGER};
+use common::address::{CLIENT, FRONT, STRANGER, address_in, numbers};
 use common::eventually;
-use common::fake::{dial, nowhere, read_all, send_all, visit};
+use common::fake::{Listener, dial, nowhere, read_all, send_all, visit};
 use common::session::Session;
 
 #[test]
@@ -91,6 +91,39 @@ fn the_client_is_dialled_from_port_20_by_root() {
     let mut session = Session::begin(&["-u", "root"]);
     let data = session.active_data("RETR a");
     assert_eq!(data.client.peer_addr().unwrap().port(), 20);
+}
+
+#[test]
+fn a_port_that_is_named_again_and_again_is_reached() {
+    if !nix::unistd::geteuid().is_root() {
+        return skip("port 20 is for root alone");
+    }
+    let as_root = ["-u", "root", "--rewrite-source-port"];
+    for options in [&as_root[..2], &as_root[2..], &as_root] {
+        let mut session = Session::begin(options);
+        let listener = Listener::at(session.ends.client);
+        let argument = numbers(listener.address());
+        let (mut from_20, mut open) = (0, Vec::new());
+        for _ in 0..4 {
+            session.client.says(&format!("PORT {argument}"));
+            let to = address_in(&session.server.hears_line());
+            session.reply("200 well then");
+            session.client.says("RETR a");
+            session.server.hears("RETR a");
+            let server = dial(session.ends.server, to).unwrap();
+            session.reply("150 here it comes");
+            let client = listener.accepts();
+            from_20 += usize::from(client.peer_addr().unwrap().port() == 20);
+            send_all(&server, b"the file");
+            assert_eq!(read_all(&client).unwrap(), b"the file");
+            // Its end stays open, and so the pair of ports stays in use.
+            open.push(client);
+            drop(server);
+            session.reply("226 done");
+        }
+        assert!(from_20 > 0, "never from port 20, {options:?}");
+        session.quits();
+    }
 }
 
 #[expect(clippy::disallowed_macros, reason = "skips are told aloud")]

@@ -20,17 +20,36 @@ impl Relayed<'_> {
         let legs = &self.legs;
         match plan {
             DataPlan::Active { client } => {
-                let to = scoped(client, legs.client);
-                match &self.lender {
-                    // Port 20 is for the client alone.
-                    Some(broker) if !legs.is_third(plan) => broker.dial(to.port()),
-                    _ => self.dial_from(to, legs.source_to_client, legs.source_port),
-                }
+                self.dial_client(scoped(client, legs.client), legs.is_third(plan))
             }
             DataPlan::Passive { server } => {
                 let to = scoped(server, legs.server);
                 self.dial_from(to, legs.facing_server, SourcePort::Among(legs.ports))
             }
+        }
+    }
+
+    /// From port 20 if it can be had. Where the client names one port again and again, the connection of the last transfer may
+    /// still have this pair of ports: half open, or in TIME-WAIT (RFC 9293 §3.6). It has it for longer than a client waits.
+    fn dial_client(&self, to: SocketAddr, third: bool) -> io::Result<Socket> {
+        let legs = &self.legs;
+        let from = legs.source_to_client;
+        let dialled = match (&self.lender, legs.source_port) {
+            // The broker knows the client alone.
+            (Some(broker), _) if !third => broker.dial(to.port()),
+            (_, SourcePort::FtpData) => net::dial_data(to, from, SourcePort::FtpData),
+            (_, port) => return self.dial_from(to, from, port),
+        };
+        match dialled {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                self.log.provoked(Provoked::NoData, |log| {
+                    log.notice(format_args!(
+                        "port 20 is in use toward {to}, connecting from another port"
+                    ));
+                });
+                self.dial_from(to, from, SourcePort::Among(legs.ports))
+            }
+            result => result,
         }
     }
 
