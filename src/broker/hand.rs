@@ -63,6 +63,7 @@ impl<'a> Hand<'a> {
         session
             .set_read_timeout(Some(PATIENCE))
             .map_err(|error| error.to_string())?;
+        passing::keep_few_waiting(&session).map_err(|error| error.to_string())?;
         let filter = if rights.path == DataPath::Relay {
             None
         } else {
@@ -150,6 +151,9 @@ impl<'a> Hand<'a> {
             }
             Request::Revoke => self.revoke().unwrap_or(Ok(())),
             Request::Dial { port } => {
+                if !passing::is_received(&self.session).map_err(Over::Os)? {
+                    return Err(Over::Bad("earlier answers are not received"));
+                }
                 let (to, from) = self.rights.dial(*port).map_err(Over::Bad)?;
                 match net::dial_data(to, from, SourcePort::FtpData) {
                     Ok(socket) => {

@@ -5,7 +5,33 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use nix::cmsg_space;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use socket2::SockRef;
+
+/// Bytes that may wait in a socket that passes descriptors: several answers.
+const QUEUE: usize = 4096;
+
+/// Has few descriptors wait in this socket. The kernel counts those that wait for all processes of a user, and refuses to pass
+/// any above a limit: one receiver that does not receive would be in the way of others.
+///
+/// # Errors
+/// As setsockopt(2).
+pub fn keep_few_waiting(socket: &UnixStream) -> io::Result<()> {
+    SockRef::from(socket).set_send_buffer_size(QUEUE)
+}
+
+/// Whether the receiver has received what it was sent, but for one or two messages.
+///
+/// # Errors
+/// As poll(2).
+pub fn is_received(socket: &UnixStream) -> io::Result<bool> {
+    let mut polled = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut polled, PollTimeout::ZERO)?;
+    Ok(polled[0]
+        .revents()
+        .is_some_and(|events| events.contains(PollFlags::POLLOUT)))
+}
 
 /// Sends `bytes` with a copy of `with`.
 ///
@@ -49,4 +75,25 @@ pub fn receive(from: &UnixStream, bytes: &mut [u8]) -> io::Result<(usize, Option
         nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(flags))?;
     }
     Ok((message.bytes, received))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_wait_for_a_receiver() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        keep_few_waiting(&ours).unwrap();
+        let mut waiting = 0;
+        while is_received(&ours).unwrap() {
+            send(&ours, b"12345", &theirs).unwrap();
+            waiting += 1;
+            assert!(waiting < 16, "it is said to have received all of them");
+        }
+        for _ in 0..waiting {
+            assert!(receive(&theirs, &mut [0; 5]).unwrap().1.is_some());
+        }
+        assert!(is_received(&ours).unwrap());
+    }
 }
