@@ -76,6 +76,9 @@ impl FromStr for Masquerade {
                 return Err(BadMasquerade::Address(ip));
             }
         }
+        if let Host::Zoned(ip, _) = told {
+            return Err(BadMasquerade::Address(ip.into()));
+        }
         let class = match class {
             None => Class::Everybody,
             Some("private") => Class::Private,
@@ -182,6 +185,7 @@ mod tests {
         let all: Vec<Masquerade> = all.iter().map(|text| text.parse().unwrap()).collect();
         Masquerade::of(&all, client.parse().unwrap()).map(|told| match told {
             Host::Address(ip) => ip.to_string(),
+            Host::Zoned(ip, _) => ip.to_string(),
             Host::Name(name) => name.clone(),
         })
     }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Host, HostPort};
@@ -72,6 +72,10 @@ pub fn resolve(
 ) -> Result<Vec<SocketAddr>, Unreachable> {
     let name = match &server.host {
         Host::Address(ip) => return Ok(vec![SocketAddr::new(*ip, server.port)]),
+        Host::Zoned(ip, zone) => {
+            let scope = net::zone(zone).ok_or_else(|| Unreachable::Unknown(server.clone()))?;
+            return Ok(vec![SocketAddrV6::new(*ip, server.port, 0, scope).into()]);
+        }
         Host::Name(name) => name.as_str(),
     };
     let found = match resolver {

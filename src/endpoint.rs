@@ -16,6 +16,8 @@ pub const FTP_PORT: u16 = 21;
 pub enum Host {
     /// A literal IPv4 or IPv6 address.
     Address(IpAddr),
+    /// A link-local address and its zone: an interface's name or number (RFC 4007 §11).
+    Zoned(Ipv6Addr, String),
     /// A name for the resolver: letters, digits, `-`, `_` and dots, at most 253 bytes.
     Name(String),
 }
@@ -59,6 +61,9 @@ impl FromStr for Host {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Ok(Host::Address(IpAddr::V6(address).to_canonical()));
         }
+        if let Some((address, zone)) = text.split_once('%') {
+            return zoned(address, zone).ok_or(BadHostPort::Host);
+        }
         let label = |l: &str| {
             !l.is_empty()
                 && l.len() <= 63
@@ -75,11 +80,22 @@ impl FromStr for Host {
     }
 }
 
+/// Longest zone: the name of an interface with its closing zero has 16 bytes (IFNAMSIZ).
+const LONGEST_ZONE: usize = 15;
+
+/// Only a link-local address needs a zone; with any other it is a slip.
+fn zoned(address: &str, zone: &str) -> Option<Host> {
+    let address: Ipv6Addr = address.parse().ok()?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let name = (1..=LONGEST_ZONE).contains(&zone.len()) && zone.bytes().all(plain);
+    (address.is_unicast_link_local() && name).then(|| Host::Zoned(address, zone.to_owned()))
+}
+
 impl HostPort {
-    /// The resolver has to be asked.
+    /// The system has to be asked what it means: the resolver, or which interface has the name.
     #[must_use]
     pub fn is_name(&self) -> bool {
-        matches!(self.host, Host::Name(_))
+        matches!(self.host, Host::Name(_) | Host::Zoned(..))
     }
 }
 
@@ -91,13 +107,15 @@ impl FromStr for HostPort {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or(BadHostPort::Host)?;
-            host.parse::<Ipv6Addr>().map_err(|_| BadHostPort::Host)?;
+            if !host.contains(':') {
+                return Err(BadHostPort::Host); // brackets are for IPv6
+            }
             match rest.strip_prefix(':') {
                 Some(port) => (host, Some(port)),
                 None if rest.is_empty() => (host, None),
                 None => return Err(BadHostPort::Host),
             }
-        } else if text.parse::<Ipv6Addr>().is_ok() {
+        } else if text.parse::<Ipv6Addr>().is_ok() || text.contains('%') {
             (text, None)
         } else {
             match text.split_once(':') {
@@ -117,6 +135,7 @@ impl fmt::Display for HostPort {
         match &self.host {
             Host::Address(address @ IpAddr::V6(_)) => write!(f, "[{address}]:{}", self.port),
             Host::Address(address) => write!(f, "{address}:{}", self.port),
+            Host::Zoned(address, zone) => write!(f, "[{address}%{zone}]:{}", self.port),
             Host::Name(name) => write!(f, "{name}:{}", self.port),
         }
     }
@@ -190,5 +209,44 @@ pub fn mapped(ip: IpAddr) -> Ipv6Addr {
     match ip {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_local_address_may_have_a_zone() {
+        for (text, shown) in [
+            ("[fe80::1%eth0]:2121", "[fe80::1%eth0]:2121"),
+            ("[fe80::1%eth0]", "[fe80::1%eth0]:21"),
+            ("fe80::1%eth0.12", "[fe80::1%eth0.12]:21"),
+            ("[FE80:0::1%3]:21", "[fe80::1%3]:21"),
+        ] {
+            let server: HostPort = text.parse().unwrap();
+            assert!(server.is_name(), "{text}");
+            assert_eq!(server.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_zone_that_means_nothing_is_refused() {
+        for text in [
+            "[fe80::1%]:21",
+            "[2001:db8::1%eth0]:21",
+            "[::1%lo]:21",
+            "[192.0.2.1%eth0]:21",
+            "192.0.2.1%eth0",
+            "ftp.example.org%eth0",
+            "[fe80::1%a b]:21",
+            "[fe80::1%eth0%eth1]:21",
+            "[fe80::1%sixteencharacter]:21",
+            "[fe80::1%eth0/64]:21",
+            "[ftp.example.org]:21",
+            "[192.0.2.1]:21",
+        ] {
+            assert_eq!(text.parse::<HostPort>(), Err(BadHostPort::Host), "{text}");
+        }
     }
 }

@@ -13,11 +13,14 @@ mod tcp;
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpStream, UdpSocket,
+};
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{SockaddrStorage, getpeername};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
@@ -131,7 +134,7 @@ pub fn dial(
 ) -> io::Result<TcpStream> {
     let socket = stream_socket(to)?;
     if let Some(from) = from {
-        socket.bind(&SocketAddr::new(from, 0).into())?;
+        socket.bind(&toward(to, from).into())?;
     }
     socket.set_nonblocking(true)?;
     match socket.connect(&to.into()) {
@@ -196,6 +199,24 @@ pub fn only_that_caller(error: &io::Error) -> bool {
 /// The system has none, as it may early at boot.
 pub fn chance() -> io::Result<u32> {
     random::bytes().map(u32::from_ne_bytes)
+}
+
+/// The number of an interface that is named, or given by its number (RFC 4007 §11.2). `None`: there is no such one.
+#[must_use]
+pub fn zone(name: &str) -> Option<u32> {
+    let number = || name.parse().ok().filter(|number| *number != 0);
+    if_nametoindex(name).ok().or_else(number)
+}
+
+/// An address of ours to talk to `peer` from. A link-local one is in the peer's zone, for there is no way to another.
+#[must_use]
+pub fn toward(peer: SocketAddr, ours: IpAddr) -> SocketAddr {
+    match (peer, ours) {
+        (SocketAddr::V6(peer), IpAddr::V6(ours)) if ours.is_unicast_link_local() => {
+            SocketAddrV6::new(ours, 0, 0, peer.scope_id()).into()
+        }
+        _ => SocketAddr::new(ours, 0),
+    }
 }
 
 fn stream_socket(address: SocketAddr) -> io::Result<Socket> {

@@ -158,6 +158,9 @@ fn split_port(argument: &[u8]) -> Option<(&[u8], Option<u16>)> {
 
 fn server(text: &[u8], port: Option<u16>) -> Option<HostPort> {
     let server: HostPort = std::str::from_utf8(text).ok()?.parse().ok()?;
+    if let Host::Zoned(..) = server.host {
+        return None; // which interface it leaves by is nothing for a client to say
+    }
     match port {
         None => Some(server),
         // A port on both sides of the blank: which one is meant?
@@ -243,6 +246,8 @@ mod tests {
             "joe",
             "@host",
             "joe@",
+            "joe@[fe80::1%eth0]",
+            "joe@fe80::1%eth0",
             "joe@ho\tst ing",
             "joe@host:0",
             "joe@host:x",

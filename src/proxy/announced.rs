@@ -21,7 +21,7 @@ impl Proxy<'_> {
             Some(_) if client.is_ipv6() => Told::AsDialled,
             Some(Host::Address(ip)) => Told::Instead(*ip),
             Some(Host::Name(name)) => self.looked_up(name, root),
-            None => Told::AsDialled,
+            Some(Host::Zoned(..)) | None => Told::AsDialled,
         };
         Announced {
             address,

@@ -109,7 +109,7 @@ impl Proxy<'_> {
         Ok(Legs {
             client: ends.client,
             facing_client,
-            source_to_client: source.map_or(facing_client, |ip| SocketAddr::new(ip, 0)),
+            source_to_client: source.map_or(facing_client, |ip| net::toward(ends.client, ip)),
             source_port: SourcePort::Among(self.options.ports),
             server: with_port(ends.client, 0),
             facing_server: facing_client,
