@@ -13,13 +13,17 @@ const LONGEST: usize = 16;
 /// Without these nobody could log in, or leave.
 const NEEDED: [&str; 3] = ["USER", "PASS", "QUIT"];
 
-/// What a session may not do that FTP has.
+/// What a session may and may not do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permit {
     /// `--deny-command` and `--no-epsv`: refused, whoever says them.
     pub denied: Verbs,
     /// `--foreign-address`.
     pub foreign: ForeignAddresses,
+    /// `--server-epsv no`: an IPv4 server is asked by PASV alone.
+    pub pasv_only: bool,
+    /// `--allow-low-ports`: a server's data port may be below 1024.
+    pub low_ports: bool,
 }
 
 /// What becomes of an address that is not its speaker's own.

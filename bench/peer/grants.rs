@@ -39,6 +39,7 @@ pub fn measure(path: &str, count: u16) -> io::Result<()> {
         ports: PortRange::DEFAULT,
         path,
         from_port_20: false,
+        low_ports: false,
     };
     let broker = Broker::start(rights, &RuleOptions::default(), &root, &log)?;
     let mut times = Vec::new();

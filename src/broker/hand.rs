@@ -242,6 +242,7 @@ mod tests {
             ports: PortRange::DEFAULT,
             path: DataPath::Kernel,
             from_port_20: false,
+            low_ports: false,
         };
         let serving = spawn(move || {
             let log = Log::open(0, false, To::Syslog);

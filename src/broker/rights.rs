@@ -35,6 +35,8 @@ pub struct Rights {
     pub path: DataPath,
     /// `--rewrite-source-port`.
     pub from_port_20: bool,
+    /// `--allow-low-ports`.
+    pub low_ports: bool,
 }
 
 /// Why a request is a bad one.
@@ -57,7 +59,7 @@ impl Rights {
         if facing_server.is_unspecified() || !self.local.contains(facing_server) {
             return Err("not an address of this machine");
         }
-        high(wanted.real)?;
+        self.far(wanted)?;
         match wanted.way {
             Way::RedirectActive => {}
             Way::RedirectPassive => self.own(wanted.announced).and(self.own(wanted.real))?,
@@ -120,6 +122,14 @@ impl Rights {
         Ok((with_port(self.client, port), from))
     }
 
+    /// The port of a client or server.
+    fn far(&self, wanted: &Wanted) -> Result<(), Objection> {
+        if wanted.way == Way::KernelPassive && self.low_ports && wanted.real > 0 {
+            return Ok(());
+        }
+        high(wanted.real)
+    }
+
     /// A port that the session takes itself.
     fn own(&self, port: u16) -> Result<(), Objection> {
         high(port)?;
@@ -167,6 +177,7 @@ mod tests {
             ports: PortRange::DEFAULT,
             path,
             from_port_20: false,
+            low_ports: false,
         }
     }
 
@@ -241,6 +252,24 @@ mod tests {
         let relay = rights(DataPath::Relay);
         assert!(relay.grant(&good).is_err());
         assert!(relay.grant(&wanted(Way::RedirectActive)).is_err());
+    }
+
+    #[test]
+    fn low_ports_are_a_servers_and_only_where_allowed() {
+        let mut rights = rights(DataPath::Kernel);
+        let low = |way| Wanted {
+            real: 990,
+            ..wanted(way)
+        };
+        assert!(rights.grant(&low(Way::KernelPassive)).is_err());
+        rights.low_ports = true;
+        assert!(rights.grant(&low(Way::KernelPassive)).is_ok());
+        assert!(rights.grant(&low(Way::KernelActive)).is_err());
+        let none = Wanted {
+            real: 0,
+            ..wanted(Way::KernelPassive)
+        };
+        assert!(rights.grant(&none).is_err());
     }
 
     #[test]

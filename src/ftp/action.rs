@@ -126,8 +126,10 @@ pub enum NoData {
 pub enum DataEnd {
     /// Everything for this side has been delivered, the end included.
     Delivered(Side),
-    /// Nobody came, or the server's own end could not be opened: whatever the server says of it is true.
+    /// Nobody came: whatever the server says of it is true.
     Unopened,
+    /// The client came, and the server's end could not be opened: whatever the server says of it is true.
+    ServerUnreachable,
     /// The server's end was open and the client's could not be.
     ClientUnreachable,
     /// It broke while it was in use.
@@ -201,7 +203,10 @@ impl DataEnd {
     /// What the client must hear of a transfer that the server believes to be whole (RFC 959 §5.4).
     pub(super) fn contradicts_success(self) -> Option<&'static [u8]> {
         match self {
-            DataEnd::Delivered(_) | DataEnd::Unopened | DataEnd::Elsewhere => None,
+            DataEnd::Delivered(_)
+            | DataEnd::Unopened
+            | DataEnd::ServerUnreachable
+            | DataEnd::Elsewhere => None,
             DataEnd::ClientUnreachable => Some(NOT_OPENED),
             DataEnd::Broken => {
                 Some(b"426 The data connection broke; the transfer is not complete.\r\n")

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::ops::Range;
 
 use crate::endpoint::parse_port;
 
@@ -113,6 +114,11 @@ impl fmt::Display for EprtArgument {
 /// The address in the text of a 227: the first six numbers with commas between, wherever they stand
 /// (RFC 1123 §4.1.2.6: parentheses are not to be relied on).
 pub(super) fn find_in_227(text: &[u8]) -> Option<PortArgument> {
+    numbers_of_227(text).map(|(address, _)| address)
+}
+
+/// The same, and the place of the numbers.
+fn numbers_of_227(text: &[u8]) -> Option<(PortArgument, Range<usize>)> {
     let starts = (0..text.len()).filter(|&at| {
         text[at].is_ascii_digit()
             && (at == 0 || !(text[at - 1].is_ascii_digit() || text[at - 1] == b','))
@@ -125,12 +131,17 @@ pub(super) fn find_in_227(text: &[u8]) -> Option<PortArgument> {
             .unwrap_or(rest.len());
         let mut numbers = [0u8; 6];
         let mut fields = rest[..end].split(|&b| b == b',');
+        let mut length = 5; // commas
         for (n, number) in numbers.iter_mut().enumerate() {
-            let field = fields.next()?.trim_ascii_start();
+            let whole = fields.next()?;
+            let field = whole.trim_ascii_start();
             // After the sixth number words may follow, but no seventh number.
             let field = if n == 5 {
-                field.split(|&b| b == b' ').next()?
+                let last = field.split(|&b| b == b' ').next()?;
+                length += whole.len() - field.len() + last.len();
+                last
             } else {
+                length += whole.len();
                 field.trim_ascii_end()
             };
             *number = octet(field)?;
@@ -138,8 +149,71 @@ pub(super) fn find_in_227(text: &[u8]) -> Option<PortArgument> {
         fields
             .next()
             .is_none()
-            .then(|| PortArgument::from_numbers(numbers))
+            .then(|| (PortArgument::from_numbers(numbers), at..at + length))
     })
+}
+
+/// A 227 in the server's words with another address. `None`: some client could find another address in them.
+pub(super) fn put_in_227(line: &[u8], address: PortArgument) -> Option<Vec<u8>> {
+    let (code, text) = line.split_at_checked(3)?;
+    let (_, at) = numbers_of_227(text)?;
+    let (before, after) = (&text[..at.start], &text[at.end..]);
+    let plain = is_plain(before) && is_plain(trimmed(after));
+    plain.then(|| {
+        [
+            code,
+            before,
+            address.to_string().as_bytes(),
+            trimmed(after),
+            line_end(after),
+        ]
+        .concat()
+    })
+}
+
+/// A 229 in the server's words with another port, in the form of RFC 2428 §3. `None`: it has another form, or some client could
+/// find another port in it, or an address.
+pub(super) fn put_in_229(line: &[u8], port: u16) -> Option<Vec<u8>> {
+    let (code, text) = line.split_at_checked(3)?;
+    let open = text.iter().position(|&b| b == b'(')? + 1;
+    let delimiters = text.get(open..open + 3)?;
+    let digits = &text[open + 3..];
+    let end = digits.iter().position(|b| !b.is_ascii_digit())?;
+    let (before, after) = (&text[..open - 1], trimmed(&digits[end..]));
+    let same = delimiters == b"|||" && after.starts_with(b"|");
+    let around = |part: &[u8]| is_plain(part) && !part.contains(&b'(') && !part.contains(&b'|');
+    let plain = around(before) && after.get(1) == Some(&b')') && around(&after[2..]);
+    (same && plain).then(|| {
+        let port = port.to_string();
+        [
+            code,
+            &text[..open + 3],
+            port.as_bytes(),
+            after,
+            line_end(digits),
+        ]
+        .concat()
+    })
+}
+
+/// The line end of the server; a line that was cut has none, and gets one.
+fn line_end(text: &[u8]) -> &[u8] {
+    match text.len() - trimmed(text).len() {
+        0 => b"\r\n",
+        length => &text[text.len() - length..],
+    }
+}
+
+/// Without its line end.
+fn trimmed(text: &[u8]) -> &[u8] {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.strip_suffix(b"\r").unwrap_or(text)
+}
+
+/// Words alone: no number, no comma, and nothing that is no printable ASCII, which a client may read as Telnet.
+fn is_plain(text: &[u8]) -> bool {
+    let plain = |b: &u8| matches!(b, b' '..=b'~') && !b.is_ascii_digit() && *b != b',';
+    text.iter().all(plain)
 }
 
 /// Takes the meaning from every row of numbers with `least` commas or more that is not an address of `own`: its commas become
@@ -292,6 +366,65 @@ mod tests {
         ];
         for text in bad {
             assert_eq!(find_in_227(text), None, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn the_servers_words_stay_around_another_address() {
+        let at = PortArgument(SocketAddrV4::new(Ipv4Addr::new(9, 8, 7, 6), 1286));
+        for (line, expected) in [
+            (
+                "227 Passive (1,2,3,4,5,6).\r\n",
+                "227 Passive (9,8,7,6,5,6).\r\n",
+            ),
+            ("227 =1,2,3,4,5,6\n", "227 =9,8,7,6,5,6\n"),
+            (
+                "227 On ( 1, 2, 3, 4, 5, 6 )\r\n",
+                "227 On ( 9,8,7,6,5,6 )\r\n",
+            ),
+            ("227 1,2,3,4,5,6", "227 9,8,7,6,5,6\r\n"),
+        ] {
+            let put = put_in_227(line.as_bytes(), at).unwrap();
+            assert_eq!(String::from_utf8_lossy(&put), expected);
+        }
+        for line in [
+            "227 Mode 9 (1,2,3,4,5,6)",
+            "227 (1,2,3,4,5,6) (1,2,3,4,5,6)",
+            "227 (1,2,3,4,5,6). 7 files",
+            "227 , (1,2,3,4,5,6)",
+            "227 \u{ff}(1,2,3,4,5,6)",
+            "227 (1,2,3,4,5,6)\rx",
+            "227",
+        ] {
+            assert_eq!(put_in_227(line.as_bytes(), at), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_servers_words_stay_around_another_port() {
+        for (line, expected) in [
+            (
+                "229 Entering (|||60000|)\r\n",
+                "229 Entering (|||2000|)\r\n",
+            ),
+            ("229 ok (|||1|). Go\n", "229 ok (|||2000|). Go\n"),
+        ] {
+            let put = put_in_229(line.as_bytes(), 2000).unwrap();
+            assert_eq!(String::from_utf8_lossy(&put), expected);
+        }
+        for line in [
+            "229 ok (|1|10.0.0.1|60000|)",
+            "229 ok |||60000|",
+            "229 ok (!!!60000!)",
+            "229 ok (|||60000)",
+            "229 ok (||!60000|)",
+            "229 5 (|||60000|)",
+            "229 ok (|||60000|) (|||60001|)",
+            "229 ok (|||60000|) |||6|",
+            "229 ok (   60000 )",
+            "229",
+        ] {
+            assert_eq!(put_in_229(line.as_bytes(), 2000), None, "{line}");
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) enum Command<'a> {
     /// LPRT or LPSV (RFC 1639): they name addresses in a form that is not rewritten.
     Long,
     Transfer(Direction),
+    /// MODE; whether the data connection is to stay open from one transfer to the next (RFC 959 §3.4).
+    Mode(bool),
     Abor,
     Quit,
     Rein,
@@ -89,6 +91,7 @@ impl<'a> Command<'a> {
             b"LPRT" | b"LPSV" => Command::Long,
             b"RETR" | b"LIST" | b"NLST" | b"MLSD" => Command::Transfer(Direction::ToClient),
             b"STOR" | b"STOU" | b"APPE" => Command::Transfer(Direction::ToServer),
+            b"MODE" => Command::Mode(matches!(argument, b"B" | b"b" | b"C" | b"c")),
             b"ABOR" => Command::Abor,
             b"QUIT" => Command::Quit,
             b"REIN" => Command::Rein,

@@ -15,8 +15,21 @@ pub(super) fn permit(given: &Given) -> Result<Permit, BadUsage> {
     if given.flag("no-epsv") {
         denied.add(Verbs::epsv());
     }
-    let foreign = foreign(given)?;
-    Ok(Permit { denied, foreign })
+    let epsv = given.value("server-epsv", yes_or_no, "write yes or no")?;
+    Ok(Permit {
+        denied,
+        foreign: foreign(given)?,
+        pasv_only: epsv == Some(false),
+        low_ports: given.flag("allow-low-ports"),
+    })
+}
+
+fn yes_or_no(text: &str) -> Option<bool> {
+    match text {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 fn foreign(given: &Given) -> Result<ForeignAddresses, BadUsage> {
@@ -51,6 +64,16 @@ mod tests {
         assert!(!options.permit.denied.has(b"PORT"));
         let options = run("-R 10.0.0.5 --no-epsv").unwrap();
         assert!(options.permit.denied.has(b"EPSV"));
+    }
+
+    #[test]
+    fn epsv_toward_the_server_is_yes_or_no() {
+        let pasv_only = |line: &str| run(line).map(|options| options.permit.pasv_only);
+        assert_eq!(pasv_only("-R 10.0.0.5"), Ok(false));
+        assert_eq!(pasv_only("-R 10.0.0.5 --server-epsv yes"), Ok(false));
+        assert_eq!(pasv_only("-R 10.0.0.5 --server-epsv no"), Ok(true));
+        let bad = pasv_only("-R 10.0.0.5 --server-epsv maybe").unwrap_err();
+        assert!(bad.starts_with("--server-epsv maybe: write "), "{bad}");
     }
 
     #[test]

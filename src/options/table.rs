@@ -60,6 +60,11 @@ pub const TABLE: &[Opt] = &[
         "clients are told ports so much higher",
     ),
     long(
+        "allow-low-ports",
+        "",
+        "take a server's data port below 1024",
+    ),
+    long(
         "anchor",
         "name",
         "with pf: where rules are loaded (ftp-proxy)",
@@ -173,6 +178,11 @@ pub const TABLE: &[Opt] = &[
         "send-proxy-protocol",
         "version[,control]",
         "PROXY protocol: tell the server who the client is",
+    ),
+    long(
+        "server-epsv",
+        "yes|no",
+        "ask the server by EPSV; no: by PASV alone (yes)",
     ),
     long(
         "stall-timeout",

@@ -143,6 +143,7 @@ impl Proxy<'_> {
             ports: legs.ports,
             path: self.choice.path,
             from_port_20: self.options.rewrite_source_port,
+            low_ports: self.options.permit.low_ports,
         };
         Broker::start(rights, &self.options.rules, root, self.log)
             .map(Some)

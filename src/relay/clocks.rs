@@ -182,7 +182,12 @@ fn patience(session: &Session, limits: &Limits) -> Option<Duration> {
     if session.data_moves_unseen() {
         return None;
     }
-    let winding_up = session.is_winding_up().then_some(LINGER_TIMEOUT);
+    // A server may take long over the end of a transfer, whoever still listens.
+    let winding_up = match (session.is_winding_up(), session.is_transferring()) {
+        (true, true) => limits.stall,
+        (true, false) => Some(LINGER_TIMEOUT),
+        (false, _) => None,
+    };
     let quiet = limits.quiet.filter(|_| !session.may_be_transferring());
     [limits.idle, quiet, winding_up].into_iter().flatten().min()
 }

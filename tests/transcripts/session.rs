@@ -145,6 +145,7 @@ impl<'a> Stage<'a> {
             "delivered to client" => DataEnd::Delivered(Side::Client),
             "delivered to server" => DataEnd::Delivered(Side::Server),
             "unopened" => DataEnd::Unopened,
+            "server unreachable" => DataEnd::ServerUnreachable,
             "client unreachable" => DataEnd::ClientUnreachable,
             "broken" => DataEnd::Broken,
             "elsewhere" => DataEnd::Elsewhere,

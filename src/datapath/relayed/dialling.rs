@@ -144,7 +144,7 @@ impl Relayed<'_> {
         self.state = State::Idle;
         let (to, end) = match plan {
             DataPlan::Active { client } => (client, DataEnd::ClientUnreachable),
-            DataPlan::Passive { server } => (server, DataEnd::Unopened),
+            DataPlan::Passive { server } => (server, DataEnd::ServerUnreachable),
         };
         self.log.provoked(Provoked::NoData, |log| {
             log.info(format_args!("cannot open data connection to {to}: {error}"));

@@ -7,7 +7,7 @@ use super::super::action::{Action, DataPlan, Note};
 use super::super::addr::{BadEprt, EprtArgument};
 use super::super::command::{Algs, Epsv};
 use super::super::line::{Line, body};
-use super::expected::{Expected, Extent, Parked};
+use super::expected::{Expected, Extent, Parked, Passive};
 use super::{LEAST_DATA_PORT, Session};
 use crate::permit::Foreign;
 
@@ -103,13 +103,19 @@ impl Session {
             Epsv::Unknown => self.refuse_family(text),
             Epsv::V4 if !v4 => self.refuse_family(text),
             Epsv::V6 if v4 => self.refuse_family(text),
-            _ if self.no_epsv => self.passive(Extent::Epsv, Extent::Pasv, b"PASV\r\n".to_vec()),
+            _ if self.asks_pasv() => self.passive(Extent::Epsv, Extent::Pasv, b"PASV\r\n".to_vec()),
             // The number is the family of the client's own leg; the server's may be the other.
             Epsv::V4 | Epsv::V6 if self.is_between_families() => {
                 self.passive(Extent::Epsv, Extent::Epsv, b"EPSV\r\n".to_vec());
             }
             _ => self.passive(Extent::Epsv, Extent::Epsv, line.bytes.clone()),
         }
+    }
+
+    /// The server is asked by PASV: it can be, and EPSV has been of no use or is not wanted.
+    fn asks_pasv(&self) -> bool {
+        let v4 = self.server.is_some_and(|server| server.is_ipv4());
+        v4 && (self.no_epsv || self.terms.permit.pasv_only)
     }
 
     /// One side speaks IPv4, the other IPv6.
@@ -143,6 +149,6 @@ impl Session {
 
     fn passive(&mut self, asked: Extent, sent: Extent, line: Vec<u8>) {
         self.discard();
-        self.ask(line, Expected::Passive { asked, sent });
+        self.ask(line, Expected::Passive(Passive::of(asked, sent)));
     }
 }

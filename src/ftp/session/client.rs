@@ -27,7 +27,7 @@ impl Session {
         let sets_up = Command::parse(body(&line.bytes)).sets_up_data();
         let busy = self.outstanding.iter().any(|e| match e {
             // What comes next depends on the answer: nothing must get ahead.
-            Expected::Passive { .. } | Expected::Hidden(_) | Expected::Auth => true,
+            Expected::Passive(_) | Expected::Hidden(_) | Expected::Auth => true,
             // Pure-FTPd throws away what came behind ABOR, and its reply would be missed.
             Expected::Abor { given_up } => !given_up,
             // A new data connection takes the place of the old one: not while that one is in use, or not yet agreed on.
@@ -104,14 +104,18 @@ impl Session {
                 self.algs(asked);
             }
             Command::Empty => self.own(b"500 No command.\r\n"),
-            Command::Rein => {
-                if self.transfer().is_none() {
-                    self.discard();
-                }
-                self.ask(line.bytes.clone(), Expected::Rein);
-            }
-            command => self.ask(line.bytes.clone(), Expected::answer_to(&command)),
+            command => self.hand_on(&command, line),
         }
+    }
+
+    /// A command that passes as it is.
+    fn hand_on(&mut self, command: &Command<'_>, line: &Line) {
+        if *command == Command::Rein && self.transfer().is_none() {
+            self.discard();
+        }
+        // A connection that stayed open carries nothing before the client is told of the next transfer.
+        self.flowing &= !(self.keeps_open && matches!(command, Command::Transfer(_)));
+        self.ask(line.bytes.clone(), Expected::answer_to(command));
     }
 
     /// Whichever byte a server takes for the urgent one, a command remains.

@@ -8,8 +8,8 @@ use super::super::action::Action;
 use super::super::action::{DataEnd, End, NOT_OPENED, NoData};
 use super::super::addr::{EprtArgument, PortArgument};
 use super::Session;
-use super::expected::{Data, Expected, Extent, Parked};
-use super::server::FOREIGN;
+use super::expected::{Data, Expected, Parked};
+use super::passive::FOREIGN;
 
 /// What a client hears for whom nobody listens because each port is taken. RFC 959 §5.4 has no 4xx for PORT and PASV,
 /// servers have: it is the code by which a client knows that another time may do (docs/conformance.md).
@@ -20,10 +20,6 @@ const NO_DATA: &[u8] = b"500 No data connection is to be had now; try again.\r\n
 
 /// What a client hears that names a host which nobody may have dialled.
 const FORBIDDEN: &[u8] = b"501 That address is not allowed.\r\n";
-
-/// What a client hears who should be told another address than it has dialled, and nobody knows that one now.
-const NO_ADDRESS: &[u8] =
-    b"500 The address for passive mode is not known now; use EPSV or PORT.\r\n";
 
 impl Session {
     /// Answers [`Action::Prepare`]: somebody listens at `at`, on an address that the dialling peer can reach.
@@ -41,25 +37,8 @@ impl Session {
                 };
                 self.ask(line.into_bytes(), Expected::Active);
             }
-            Some(Parked::Passive { asked }) => {
-                self.data = Data::READY;
-                self.flowing = false;
-                let line = match (asked, at) {
-                    (Extent::Pasv, SocketAddr::V4(at)) if at.ip().is_unspecified() => {
-                        self.discard();
-                        return self.answer(NO_ADDRESS);
-                    }
-                    (Extent::Pasv, SocketAddr::V4(at)) => {
-                        format!("227 Entering Passive Mode ({})\r\n", PortArgument(at))
-                    }
-                    (Extent::Pasv, SocketAddr::V6(_)) => {
-                        "502 Passive mode is for IPv4; use EPSV.\r\n".to_owned()
-                    }
-                    (Extent::Epsv, at) => {
-                        format!("229 Entering Extended Passive Mode (|||{}|)\r\n", at.port())
-                    }
-                };
-                self.answer(line.as_bytes());
+            Some(Parked::Passive { asked, sent, words }) => {
+                self.passive_prepared(asked, sent, words.as_deref(), at);
             }
             other => self.parked = other,
         }
@@ -113,6 +92,11 @@ impl Session {
         let done = self
             .transfer()
             .is_some_and(|direction| !self.data.is_under_way(direction));
+        // The server's port may be filtered: where clients turn to PASV by themselves, that reaches another port.
+        self.no_epsv |= self.by_epsv && end == DataEnd::ServerUnreachable;
+        if end == DataEnd::Unopened && !matches!(self.data, Data::Ready { .. }) {
+            self.early_is_due();
+        }
         match (&mut self.data, end) {
             (Data::Ready { client, .. }, DataEnd::Delivered(Side::Client)) => *client = true,
             (Data::Ready { server, .. }, DataEnd::Delivered(Side::Server)) => *server = true,
@@ -165,7 +149,7 @@ impl Session {
     /// connection has been made, say so by [`DataEnd::Unopened`] after a moment.
     #[must_use]
     pub fn holds_reply(&self) -> bool {
-        self.holding
+        self.holding || self.has_early()
     }
 
     /// The server owes a reply, or the rest of one. What is encrypted may be either.

@@ -1,5 +1,7 @@
 //! What a session waits for: answers of the server, of the edge, and of the data connection.
 
+use std::net::IpAddr;
+
 use super::super::action::DataEnd;
 use super::super::command::{Command, Direction};
 
@@ -19,21 +21,44 @@ pub(super) enum Expected {
     },
     Auth,
     Rein,
-    Feat,
+    /// `begun`: the first line of its reply, which names no feature, has come.
+    Feat {
+        begun: bool,
+    },
     /// PORT or EPRT.
     Active,
-    Passive {
-        asked: Extent,
-        sent: Extent,
-    },
+    Passive(Passive),
     Transfer {
         direction: Direction,
         begun: bool,
     },
+    /// MODE; whether it is to keep the data connection open.
+    Mode(bool),
     /// A transfer that was answered by us already; the server's own answer comes too late.
     Swallow {
         begun: bool,
     },
+}
+
+/// A passive command.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passive {
+    /// By the client.
+    pub(super) asked: Extent,
+    /// To the server.
+    pub(super) sent: Extent,
+    /// The server's port, and its address if the reply has one, in the first line that names them.
+    pub(super) found: Option<(u16, Option<IpAddr>)>,
+}
+
+impl Passive {
+    pub(super) fn of(asked: Extent, sent: Extent) -> Self {
+        Passive {
+            asked,
+            sent,
+            found: None,
+        }
+    }
 }
 
 /// PASV and 227, or EPSV and 229.
@@ -59,6 +84,9 @@ pub(super) enum Parked {
     },
     Passive {
         asked: Extent,
+        sent: Extent,
+        /// The last line of the server's answer, if the client asked in the same way.
+        words: Option<Vec<u8>>,
     },
     Dial(Login),
 }
@@ -70,9 +98,11 @@ impl Expected {
                 direction: *direction,
                 begun: false,
             },
+            Command::Mode(keeps) => Expected::Mode(*keeps),
             Command::Abor => Expected::Abor { given_up: false },
             Command::Auth => Expected::Auth,
-            Command::Feat => Expected::Feat,
+            Command::Rein => Expected::Rein,
+            Command::Feat => Expected::Feat { begun: false },
             Command::Insider => Expected::Insider,
             _ => Expected::Plain,
         }
@@ -82,7 +112,7 @@ impl Expected {
     pub(super) fn holds_reply(&self) -> bool {
         matches!(
             self,
-            Expected::Hidden(_) | Expected::Passive { .. } | Expected::Swallow { .. }
+            Expected::Hidden(_) | Expected::Passive(_) | Expected::Swallow { .. }
         )
     }
 

@@ -11,14 +11,17 @@
 mod addresses;
 mod chosen;
 mod client;
+mod early;
 mod edge;
 mod expected;
+mod passive;
 mod server;
 mod unasked;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use self::early::Early;
 use self::expected::{Data, Expected, Parked};
 use self::unasked::Unasked;
 use super::Side;
@@ -71,12 +74,17 @@ pub struct Session {
     parked: Option<Parked>,
     /// The final reply to a transfer has come, and stays unread until its data has been delivered.
     holding: bool,
+    early: Early,
     data: Data,
     /// Data may flow to the client: it has been told of the transfer.
     flowing: bool,
+    /// MODE B or C: the data connection outlasts its transfers.
+    keeps_open: bool,
     epsv_all: bool,
-    /// The server does not know EPSV.
+    /// EPSV toward the server has been of no use.
     no_epsv: bool,
+    /// The server's port of the data connection is from a 229.
+    by_epsv: bool,
     /// TLS runs through, in NAT mode: nothing can be read any more.
     opaque: bool,
     /// And the client has begun it.
@@ -116,10 +124,13 @@ impl Session {
             unasked: Unasked::default(),
             parked: None,
             holding: false,
+            early: Early::default(),
             data: Data::None,
             flowing: false,
+            keeps_open: false,
             epsv_all: false,
             no_epsv: false,
+            by_epsv: false,
             opaque: false,
             hello: false,
             crowded: false,
@@ -207,9 +218,14 @@ impl Session {
         }
     }
 
-    /// The client's control connection broke: nobody is left to talk to.
+    /// The client's control connection broke. An upload goes on: a device that closes with replies unread has sent all its
+    /// data, and a reset of its control connection does not say otherwise.
     pub fn client_lost(&mut self) {
-        self.end(End::Client);
+        if self.transfer() == Some(Direction::ToServer) && !self.ended {
+            self.client_closed = true;
+        } else {
+            self.end(End::Client);
+        }
     }
 
     /// Ends the session from outside (a time-out, a signal): the client hears `421 why`.
@@ -262,7 +278,9 @@ impl Session {
                 self.end(End::Client);
                 return true;
             }
-            if !std::mem::replace(&mut self.finished_server, true) {
+            // Some servers end an upload with the control connection.
+            let uploads = self.transfer() == Some(Direction::ToServer);
+            if !uploads && !std::mem::replace(&mut self.finished_server, true) {
                 self.actions.push_back(Action::Finish(Side::Server));
                 return true;
             }

@@ -1,25 +1,19 @@
 //! The server's half: whose answer a reply is, and what the client may see of it.
 
-use std::net::{IpAddr, SocketAddr};
-
-use super::super::Side;
-use super::super::action::{Action, DataPlan, NOT_OPENED, Note, Terms};
-use super::super::addr::{find_in_227, find_in_229};
+use super::super::action::{NOT_OPENED, Note, Terms};
 use super::super::command::verb;
 use super::super::line::body;
 use super::super::reply::Place;
-use super::expected::{Data, Expected, Extent, Login, Parked};
-use super::{LEAST_DATA_PORT, Session};
-use crate::permit::Foreign;
-
-/// What a client hears whose server names a host that will not be dialled.
-pub(super) const FOREIGN: &[u8] =
-    b"502 The server's answer to passive mode names another host.\r\n";
+use super::Session;
+use super::expected::{Data, Expected, Login};
 
 impl Session {
     /// Acts on the next line from the server; `false` if there is none that may be acted on now.
     pub(super) fn take_reply(&mut self) -> bool {
         self.holding = false;
+        if self.early_is_final() {
+            return true;
+        }
         let Some(line) = self.from_server.front() else {
             return false;
         };
@@ -28,6 +22,9 @@ impl Session {
             self.answering = self.answered_by(code);
             // A command that waits here was asked before the reply came.
             if self.answering.is_none() && (self.take_command() || self.drops_too_many()) {
+                return true;
+            }
+            if self.puts_aside(code) {
                 return true;
             }
             if self.must_wait(code) {
@@ -70,7 +67,7 @@ impl Session {
         true
     }
 
-    fn end_of_line(&mut self, code: u16, last: bool, line: Vec<u8>) {
+    pub(super) fn end_of_line(&mut self, code: u16, last: bool, line: Vec<u8>) {
         self.reply(code, last, line);
         if last {
             self.give_own();
@@ -92,6 +89,7 @@ impl Session {
     /// Pure-FTPd says no last word of a transfer that broke.
     fn answered_by(&mut self, code: u16) -> Option<usize> {
         self.pass_over_abor(code);
+        self.settle_early(code);
         let at = self.expecting(code);
         if at < self.outstanding.len() {
             return Some(at);
@@ -101,15 +99,15 @@ impl Session {
     }
 
     fn expecting(&mut self, code: u16) -> usize {
-        let ends_transfer =
-            matches!(code, 100..=199 | 226 | 250 | 421 | 425 | 426 | 450..=452 | 550..=559);
+        let ends_transfer = may_end_transfer(code);
         let other = |e: &Expected| {
             matches!(
                 e,
                 Expected::Plain
                     | Expected::Insider
+                    | Expected::Mode(_)
                     | Expected::Rein
-                    | Expected::Feat
+                    | Expected::Feat { .. }
                     | Expected::Abor { .. }
             )
         };
@@ -154,16 +152,17 @@ impl Session {
         let Some(Expected::Transfer { direction, .. }) = self.answered() else {
             return false;
         };
-        (200..300).contains(&code) && self.abor().is_none() && self.data.is_under_way(*direction)
+        let under_way = self.data.is_under_way(*direction) && !self.keeps_open;
+        (200..300).contains(&code) && self.abor().is_none() && under_way
     }
 
     /// The command that the reply under way answers.
-    fn answered(&self) -> Option<&Expected> {
+    pub(super) fn answered(&self) -> Option<&Expected> {
         self.outstanding.get(self.answering?)
     }
 
     /// The same; it has had its final reply.
-    fn take_answered(&mut self) -> Option<Expected> {
+    pub(super) fn take_answered(&mut self) -> Option<Expected> {
         self.outstanding.remove(self.answering?)
     }
 
@@ -174,7 +173,7 @@ impl Session {
     }
 
     /// The server calls a transfer done that has failed on the client's side: the client hears that instead.
-    fn correct(&mut self, code: u16) {
+    pub(super) fn correct(&mut self, code: u16) {
         let at = self.answering.unwrap_or(usize::MAX);
         let Some(expected @ Expected::Transfer { .. }) = self.outstanding.get_mut(at) else {
             return;
@@ -193,7 +192,9 @@ impl Session {
             if text.is_some() {
                 expected.swallow();
             }
-            self.leave(after);
+            if !(self.keeps_open && code < 300 && text.is_none()) {
+                self.leave(after);
+            }
             if let Some(text) = text {
                 self.say(text);
             }
@@ -214,20 +215,28 @@ impl Session {
                     expected.begin();
                 }
             }
-            Some(Expected::Feat) if is_refused(&self.terms, body(&line)) => {
-                self.replies.skip_tail();
+            Some(Expected::Feat { begun }) => {
+                let refused = *begun && is_refused(&self.terms, body(&line));
+                *begun = true;
+                if refused {
+                    self.replies.skip_tail();
+                } else {
+                    self.pass(line);
+                }
             }
             Some(Expected::Hidden(_)) => return self.hidden(code, last, line),
-            Some(Expected::Passive { asked, sent }) => {
-                let (asked, sent) = (*asked, *sent);
-                return self.passive_reply(asked, sent, code, last, line);
-            }
+            Some(Expected::Passive(_)) => return self.passive_reply(code, last, line),
             Some(Expected::Auth) if last && code == 234 => {
                 self.pass(line);
                 self.become_opaque();
             }
+            Some(Expected::Mode(keeps)) if last && (200..300).contains(&code) => {
+                self.keeps_open = *keeps;
+                self.pass(line);
+            }
             Some(Expected::Rein) if last && (200..300).contains(&code) => {
                 self.logged_in = false;
+                self.keeps_open = false;
                 self.pass(line);
             }
             Some(Expected::Active) if last && code >= 300 => {
@@ -251,75 +260,9 @@ impl Session {
     fn shows_login(&self, code: u16) -> bool {
         let inside = matches!(
             self.answered(),
-            Some(Expected::Insider | Expected::Passive { .. })
+            Some(Expected::Insider | Expected::Passive(_))
         );
         matches!(code, 125 | 150 | 230 | 232) || inside && (200..300).contains(&code)
-    }
-
-    /// The answer to PASV or EPSV. Lines before the last are kept back: they may name the address too.
-    fn passive_reply(&mut self, asked: Extent, sent: Extent, code: u16, last: bool, line: Vec<u8>) {
-        let text = body(&line).get(3..).unwrap_or_default();
-        let found = match (sent, code) {
-            (Extent::Pasv, 227) => {
-                find_in_227(text).map(|a| (a.0.port(), Some(IpAddr::from(*a.0.ip()))))
-            }
-            (Extent::Epsv, 229) => find_in_229(text).map(|port| (port, None)),
-            (Extent::Epsv, 500..=529 | 531..=599) if self.server.is_some_and(|s| s.is_ipv4()) => {
-                if last {
-                    self.ask_again(asked);
-                }
-                return;
-            }
-            (_, 200..=299) => None,
-            _ => {
-                self.pass(line);
-                if last && code >= 200 {
-                    self.take_answered();
-                }
-                return;
-            }
-        };
-        if !last {
-            return;
-        }
-        match (found, self.server) {
-            (Some((port, named)), Some(server)) if port >= LEAST_DATA_PORT => {
-                let mut server = server;
-                if let Some(named) = named.filter(|named| *named != server) {
-                    let foreign = self.terms.permit.foreign.passive;
-                    self.note(Note::Foreign(Side::Server, named, foreign));
-                    match foreign {
-                        Foreign::Refuse => return self.answer(FOREIGN),
-                        Foreign::Ignore => {}
-                        Foreign::Allow => server = named,
-                    }
-                }
-                self.parked = Some(Parked::Passive { asked });
-                self.actions.push_back(Action::Prepare(DataPlan::Passive {
-                    server: SocketAddr::new(server, port),
-                }));
-            }
-            _ => {
-                self.note(Note::BadPassive(body(&line).to_vec()));
-                self.answer(b"502 The server's answer to passive mode is of no use.\r\n");
-            }
-        }
-    }
-
-    /// The server knows no EPSV: it is asked in the old way, now and from now on (docs/ancestors.md, D29).
-    fn ask_again(&mut self, asked: Extent) {
-        self.no_epsv = true;
-        let again = Expected::Passive {
-            asked,
-            sent: Extent::Pasv,
-        };
-        let at = self.answering.unwrap_or(usize::MAX);
-        if let Some(expected) = self.outstanding.get_mut(at) {
-            *expected = again;
-        }
-        self.note(Note::Said(Side::Server, b"PASV".to_vec()));
-        self.actions
-            .push_back(Action::Send(Side::Server, b"PASV\r\n".to_vec()));
     }
 
     /// The greeting of a server that the client named: the client has had ours already.
@@ -360,15 +303,23 @@ impl Session {
     }
 }
 
+/// Codes of a transfer; any other is for another command.
+pub(super) fn may_end_transfer(code: u16) -> bool {
+    matches!(code, 100..=199 | 226 | 250 | 421 | 425 | 426 | 450..=452 | 550..=559)
+}
+
 /// A line of the answer to FEAT names a command that is refused here: a client would only try it. A feature has a line
-/// of its own, behind a blank (RFC 2389 §3.2).
+/// of its own, behind a blank (RFC 2389 §3.2); some servers repeat the code instead.
 fn is_refused(terms: &Terms, line: &[u8]) -> bool {
-    let feature = verb(line);
+    let Some(line) = line.strip_prefix(b"211-").or(line.strip_prefix(b" ")) else {
+        return false;
+    };
+    let feature = verb(line.trim_ascii_start());
     // MLST's line is that of MLSD too, which has none (RFC 3659 §7.8).
     let denied = |verb: &[u8]| terms.permit.denied.has(verb);
     let denied = denied(&feature) || feature == b"MLST" && denied(b"MLSD");
     let encryption = matches!(feature.as_slice(), b"AUTH" | b"CCC" | b"PBSZ" | b"PROT");
     let encryption = encryption && terms.refuse_encryption();
     let epsv = feature == b"EPSV" && !terms.epsv && !terms.nat_mode;
-    line.starts_with(b" ") && (denied || encryption || epsv)
+    denied || encryption || epsv
 }

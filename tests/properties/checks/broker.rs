@@ -59,6 +59,7 @@ fn rights(terms: u8, local: LocalAddresses) -> Rights {
             _ => DataPath::Kernel,
         },
         from_port_20: terms & 8 != 0,
+        low_ports: false,
     }
 }
 

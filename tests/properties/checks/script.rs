@@ -73,6 +73,8 @@ fn permit(has: impl Fn(u8) -> bool) -> Permit {
     Permit {
         denied: denied.unwrap_or_default(),
         foreign,
+        pasv_only: has(b'p'),
+        low_ports: has(b'l'),
     }
 }
 
