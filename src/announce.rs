@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::cidr::{BadNetworks, Networks};
-use crate::endpoint::{BadHostPort, Host, PortRange};
+use crate::endpoint::{BadHostPort, Host, PortRange, parse_port};
 
 /// The least port that a client may be told: those below belong to services (RFC 2577 §3).
 const LEAST_PORT: i32 = 1024;
@@ -42,6 +42,8 @@ pub enum BadMasquerade {
     Host(BadHostPort),
     /// An address that no client can be told, or that nobody can dial.
     Address(IpAddr),
+    /// A host with a port, which is told in another way.
+    Port,
     /// The class is none.
     Class(BadNetworks),
 }
@@ -54,6 +56,9 @@ impl fmt::Display for BadMasquerade {
                 "write an IPv4 address, or a name that has one: no reply to IPv6 clients holds an address",
             ),
             BadMasquerade::Address(_) => f.write_str("write an address that clients can dial"),
+            BadMasquerade::Port => f.write_str(
+                "write the host without a port; --advertise-port-offset says which ports clients are told",
+            ),
             BadMasquerade::Class(bad) => write!(f, "write \"private\" or networks: {bad}"),
         }
     }
@@ -69,7 +74,13 @@ impl FromStr for Masquerade {
             Some((told, class)) => (told, Some(class)),
             None => (text, None),
         };
-        let told = told.parse().map_err(BadMasquerade::Host)?;
+        let told = told.parse().map_err(|bad| match told.rsplit_once(':') {
+            // "[2001:db8::1]" and a URL have a colon and no port.
+            Some((host, port)) if parse_port(port).is_some() && !host.is_empty() => {
+                BadMasquerade::Port
+            }
+            _ => BadMasquerade::Host(bad),
+        })?;
         if let Host::Address(ip) = told {
             let nobody = ip.is_ipv6() || ip.is_unspecified() || ip.is_multicast();
             if nobody || ip == IpAddr::from(Ipv4Addr::BROADCAST) {
@@ -255,7 +266,7 @@ mod tests {
         for (text, why) in [
             ("", "neither an address nor a host name"),
             ("10.0.0.300", "neither an address nor a host name"),
-            ("10.0.0.5:21", "neither an address nor a host name"),
+            ("10.0.0.5:21", "--advertise-port-offset"),
             ("0.0.0.0", "clients can dial"),
             ("224.0.0.1", "clients can dial"),
             ("255.255.255.255", "clients can dial"),

@@ -58,6 +58,17 @@ impl Networks {
     }
 }
 
+/// Networks with fewer bits than this are a great part of the Internet: nobody has one.
+const NARROW: u8 = 7;
+
+impl Networks {
+    /// Whether one of them holds more than can be anybody's own, such as `0.0.0.0/0`.
+    #[must_use]
+    pub fn are_wide(&self) -> bool {
+        self.0.iter().any(|net| net.prefix_len() < NARROW)
+    }
+}
+
 impl FromStr for Networks {
     type Err = BadNetworks;
 

@@ -38,14 +38,26 @@ pub enum BadHostPort {
     Host,
     /// Not a number from 1 to 65535.
     Port,
+    /// A URL, such as `ftp://ftp.example.org/`.
+    Url,
+    /// An IPv6 address without brackets whose end may be a port.
+    Ambiguous(Ipv6Addr, u16),
+    /// An IPv6 address without brackets before a port.
+    Bare(Ipv6Addr, u16),
 }
 
 impl fmt::Display for BadHostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BadHostPort::Host => "is neither an address nor a host name",
-            BadHostPort::Port => "has a port that is not 1-65535",
-        })
+        match self {
+            BadHostPort::Host => f.write_str("is neither an address nor a host name"),
+            BadHostPort::Port => f.write_str("has a port that is not 1-65535"),
+            BadHostPort::Url => f.write_str("is a URL; write an address or a name"),
+            BadHostPort::Ambiguous(host, port) => write!(
+                f,
+                "may have a port at its end; write [{host}]:{port} or [{host}:{port}]"
+            ),
+            BadHostPort::Bare(host, port) => write!(f, "write [{host}]:{port}"),
+        }
     }
 }
 
@@ -55,6 +67,9 @@ impl FromStr for Host {
     /// # Errors
     /// [`BadHostPort::Host`]: say so to whoever wrote the text.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains("://") {
+            return Err(BadHostPort::Url);
+        }
         if let Ok(address) = text.parse::<Ipv4Addr>() {
             return Ok(Host::Address(address.into()));
         }
@@ -105,6 +120,12 @@ impl FromStr for HostPort {
     /// # Errors
     /// Which half is wrong: say so to whoever wrote the text.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains("://") {
+            return Err(BadHostPort::Url);
+        }
+        if let Some(bad) = unbracketed(text) {
+            return Err(bad);
+        }
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or(BadHostPort::Host)?;
             if !host.contains(':') {
@@ -128,6 +149,16 @@ impl FromStr for HostPort {
             port: port.map_or(Ok(FTP_PORT), |p| parse_port(p).ok_or(BadHostPort::Port))?,
         })
     }
+}
+
+/// `fd00::1:21` is one address, and is also how people write port 21 of `fd00::1`.
+fn unbracketed(text: &str) -> Option<BadHostPort> {
+    let (host, port) = text.rsplit_once(':')?;
+    let (host, port) = (host.parse().ok()?, parse_port(port)?);
+    Some(match text.parse::<Ipv6Addr>() {
+        Ok(_) => BadHostPort::Ambiguous(host, port),
+        Err(_) => BadHostPort::Bare(host, port),
+    })
 }
 
 impl fmt::Display for HostPort {
@@ -226,6 +257,30 @@ mod tests {
         ] {
             let server: HostPort = text.parse().unwrap();
             assert!(server.is_name(), "{text}");
+            assert_eq!(server.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_that_may_end_in_a_port_is_refused() {
+        for text in ["fd00::1:21", "2001:db8::5:2121", "::1:21", "::1:2"] {
+            let bad = text.parse::<HostPort>();
+            assert!(matches!(bad, Err(BadHostPort::Ambiguous(..))), "{text}");
+        }
+        for text in ["::ffff:192.0.2.1:21", "2001:db8:1:2:3:4:5:6:21"] {
+            let bad = text.parse::<HostPort>();
+            assert!(matches!(bad, Err(BadHostPort::Bare(..))), "{text}");
+        }
+        for (text, shown) in [
+            ("::21", "[::21]:21"),
+            ("fd00::1", "[fd00::1]:21"),
+            ("2001:db8::21", "[2001:db8::21]:21"),
+            ("fd00::1:beef", "[fd00::1:beef]:21"),
+            ("2001:db8:1:2:3:4:5:21", "[2001:db8:1:2:3:4:5:21]:21"),
+            ("[fd00::1:21]", "[fd00::1:21]:21"),
+            ("[fd00::1]:2121", "[fd00::1]:2121"),
+        ] {
+            let server: HostPort = text.parse().unwrap();
             assert_eq!(server.to_string(), shown);
         }
     }

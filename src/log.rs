@@ -180,7 +180,7 @@ impl Log {
     }
 
     fn write(&self, severity: Severity, text: Arguments<'_>) {
-        let text = line(&text.to_string());
+        let text = line(&without_codes(&text.to_string()));
         if let Some(stderr) = &self.stderr {
             let pid = self.pid.get();
             stderr
@@ -276,6 +276,24 @@ fn deceptive(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// The text without the number that [`io::Error`] puts behind what it says, as in ` (os error 13)`: the words say it.
+fn without_codes(text: &str) -> String {
+    let mut rest = text;
+    let mut plain = String::with_capacity(text.len());
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        plain.push_str(before);
+        let behind = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        match behind.strip_prefix(')') {
+            Some(behind) if !after.starts_with(')') => rest = behind,
+            _ => {
+                plain.push_str(" (os error ");
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
 /// The text as it leaves: nothing in it that a terminal or syslogd would obey, at most [`MAX_TEXT`] bytes.
 fn line(text: &str) -> String {
     let mut line = Escaped {
@@ -360,6 +378,26 @@ mod tests {
             escaped("a\u{202e}b".as_bytes()).to_string(),
             "a\\342\\200\\256b"
         );
+    }
+
+    #[test]
+    fn no_line_shows_the_number_of_an_error() {
+        for (text, plain) in [
+            (
+                "x: no route (os error 113); trying another",
+                "x: no route; trying another",
+            ),
+            ("a (os error 1) b (os error 22)", "a b"),
+            (
+                "a (os error ) b (os error x) (os error 1",
+                "a (os error ) b (os error x) (os error 1",
+            ),
+        ] {
+            assert_eq!(without_codes(text), plain);
+        }
+        let error = io::Error::from_raw_os_error(13).to_string();
+        assert!(error.ends_with(" (os error 13)"), "{error}");
+        assert!(!without_codes(&error).contains("os error"));
     }
 
     #[test]

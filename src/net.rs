@@ -76,6 +76,17 @@ pub fn leave_standard_descriptors(log_on_stderr: bool) -> Result<(), Error> {
     point().map_err(Error::os("cannot take descriptors 0 to 2"))
 }
 
+/// Whether descriptor 0 is a client, or was one. Where it is not, no client is to hear what is wrong.
+///
+/// # Errors
+/// [`Error::Usage`]: it is nothing like a client.
+pub fn is_given_a_client() -> Result<(), Error> {
+    match getpeername::<SockaddrStorage>(standard_input().as_raw_fd()) {
+        Err(errno @ (Errno::ENOTSOCK | Errno::EBADF)) => Err(not_a_client(&errno.into())),
+        _ => Ok(()),
+    }
+}
+
 /// Says something to whoever is at descriptor 0, if that is a connection.
 pub fn tell_stdin(text: &str) {
     let stdin = standard_input();
@@ -134,7 +145,13 @@ pub fn dial(
 ) -> io::Result<TcpStream> {
     let socket = stream_socket(to)?;
     if let Some(from) = from {
-        socket.bind(&toward(to, from).into())?;
+        socket.bind(&toward(to, from).into()).map_err(|error| {
+            if error.kind() == io::ErrorKind::AddrNotAvailable {
+                let text = format!("{from} is no address of this machine, see -a");
+                return io::Error::new(error.kind(), text);
+            }
+            error
+        })?;
     }
     socket.set_nonblocking(true)?;
     match socket.connect(&to.into()) {

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use free::free_address;
 use ftp_proxy::listen::bind;
+use ftp_proxy::options::Listen::At;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sessions::{sessions_of, status, waiting_of};
@@ -228,7 +229,7 @@ fn sighup_lets_sessions_finish_and_frees_the_port_at_once() {
     proxy.signal(Signal::SIGHUP);
     // Nobody may hold it, neither a session nor who waits for one.
     until("the port is free", || !listening(proxy.address));
-    drop(bind(&[proxy.address], false).unwrap());
+    drop(bind(&[At(proxy.address)], false).unwrap());
     assert!(proxy.process.try_wait().unwrap().is_none());
     until("the session alone is left", || {
         proxy.sessions().len() == 1 && waiting_of(proxy.process.id()).is_none()
@@ -531,7 +532,7 @@ fn anything_else_passed_by_systemd_is_a_fault_of_the_set_up() {
 fn an_address_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = bind(&[free_address("127.0.0.1"), address], false).unwrap_err();
+    let error = bind(&[At(free_address("127.0.0.1")), At(address)], false).unwrap_err();
     assert_eq!(error.exit_code(), 71);
     assert!(
         error
@@ -551,7 +552,7 @@ fn the_two_wildcards_stand_side_by_side() {
         SocketAddr::from(([0; 4], port)),
         SocketAddr::from(([0u16; 8], port)),
     ];
-    assert_eq!(bind(&both, false).unwrap().len(), 2);
+    assert_eq!(bind(&both.map(At), false).unwrap().len(), 2);
 }
 
 #[test]
@@ -565,7 +566,7 @@ fn a_diverted_listener_takes_what_is_not_its_own_address() {
         if foreign.is_ipv6() && TcpListener::bind("[::1]:0").is_err() {
             return skip("IPv6");
         }
-        assert_eq!(bind(&[foreign], false).unwrap_err().exit_code(), 71);
-        assert_eq!(bind(&[foreign], true).unwrap().len(), 1);
+        assert_eq!(bind(&[At(foreign)], false).unwrap_err().exit_code(), 71);
+        assert_eq!(bind(&[At(foreign)], true).unwrap().len(), 1);
     }
 }

@@ -73,7 +73,7 @@ const SLIPS: &[(&str, &str)] = &[
         "--max-sessions-per-client 100001",
     ),
     ("--netfilter --max-sessions 100001", "--max-sessions 100001"),
-    ("--netfilter --listen 21", "--listen 21"),
+    ("--netfilter --listen 70000", "--listen 70000"),
     ("--netfilter --listen 127.0.0.1:0", "--listen 127.0.0.1:0"),
     ("--netfilter --listen ::1", "--listen ::1"),
     ("--netfilter --listen", "--listen needs"),

@@ -1,7 +1,7 @@
 //! Logins that name their server: `user@host[:port]`, `user@host port`, `host!user [port]`, and `SITE` or `OPEN host [port]`.
 //! Clients that believe they talk to a firewall with users of its own add a name: `user@fwuser@host`, `user@host fwuser`.
 
-use crate::endpoint::{FTP_PORT, Host, HostPort, parse_port};
+use crate::endpoint::{BadHostPort, FTP_PORT, Host, HostPort, parse_port};
 
 /// A login, and the server it is for.
 #[derive(Debug, PartialEq, Eq)]
@@ -157,7 +157,15 @@ fn split_port(argument: &[u8]) -> Option<(&[u8], Option<u16>)> {
 }
 
 fn server(text: &[u8], port: Option<u16>) -> Option<HostPort> {
-    let server: HostPort = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let text = std::str::from_utf8(text).ok()?;
+    let server = match text.parse::<HostPort>() {
+        // The port behind the blank says that there is none in front of it.
+        Err(BadHostPort::Ambiguous(..)) if port.is_some() => HostPort {
+            host: text.parse().ok()?,
+            port: FTP_PORT,
+        },
+        server => server.ok()?,
+    };
     if let Host::Zoned(..) = server.host {
         return None; // which interface it leaves by is nothing for a client to say
     }
@@ -176,6 +184,13 @@ mod tests {
     fn target(argument: &str) -> Result<(String, String), BadTarget> {
         Target::parse(argument.as_bytes())
             .map(|t| (String::from_utf8(t.user).unwrap(), t.server.to_string()))
+    }
+
+    #[test]
+    fn a_port_behind_a_blank_settles_what_an_ipv6_address_is() {
+        assert_eq!(site(b"fd00::1:2121"), None);
+        let told = site(b"fd00::1:2121 2100").unwrap();
+        assert_eq!(told.to_string(), "[fd00::1:2121]:2100");
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::sys::fork::{Forked, fork_barely};
 use acceptor::{Acceptor, PAUSE};
 use children::Children;
 pub use clients::Room;
-pub use sockets::{Passed, bind, passed};
+pub use sockets::{Passed, bind, is_passed, passed};
 pub use waiting::Beginning;
 use waiting::Counted;
 use word::Word;

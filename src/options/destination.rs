@@ -75,7 +75,8 @@ pub(super) fn destination(given: &Given) -> Result<Destination, BadUsage> {
             to: forward_to.unwrap_or_default(),
         }),
         (None, ..) => Err(BadUsage(
-            "no destination: give one of -i, -p, -R address, --diverted, --forward, --netfilter"
+            "no destination: give -R address (clients are connected to that server), --forward (clients name the server), \
+             or --netfilter, -p, -i or --diverted (the packet filter has redirected the clients); see --help"
                 .to_owned(),
         )),
     }

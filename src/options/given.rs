@@ -26,6 +26,8 @@ impl Given {
         let mut given = Given::default();
         while let Some(arg) = parser.next()? {
             let opt = match arg {
+                // As everywhere; the ancestors know no -h.
+                Arg::Short('h') => named(|opt| opt.long == "help"),
                 Arg::Short(letter) => named(|opt| opt.short.chars().eq([letter])),
                 Arg::Long(name) => named(|opt| opt.long == name),
                 Arg::Value(word) => {
@@ -37,9 +39,14 @@ impl Given {
             let argument = match opt.takes() {
                 Argument::None => None,
                 Argument::Optional => parser.optional_value(),
-                Argument::Required => Some(parser.value()?),
+                Argument::Required => Some(parser.value().map_err(|_| missing(opt))?),
             };
-            given.options.push((opt, argument.map(utf8).transpose()?));
+            let argument = argument.map(utf8).transpose()?;
+            if let Some(word) = argument.as_deref().filter(|word| is_option(word)) {
+                let BadUsage(missing) = missing(opt);
+                return Err(BadUsage(format!("{missing}; got {word}")));
+            }
+            given.options.push((opt, argument));
         }
         Ok(given)
     }
@@ -146,16 +153,43 @@ impl Given {
                 .ok()
                 .filter(|n| digits && (min..=max).contains(n))
         };
+        let unit = match named(|opt| opt.name() == name).map(|opt| opt.argument) {
+            Some("seconds" | "timeout") => " of seconds",
+            Some("bytes") => " of bytes",
+            _ => "",
+        };
         self.value(
             name,
             read,
-            format_args!("write a number from {min} to {max}"),
+            format_args!("write a number{unit} from {min} to {max}"),
         )
     }
 }
 
 fn named(name: impl Fn(&Opt) -> bool) -> Option<&'static Opt> {
     TABLE.iter().find(|opt| name(opt))
+}
+
+/// What to say of an option without its argument.
+fn missing(opt: &Opt) -> BadUsage {
+    let name = dashed(opt.name());
+    let argument = match opt.argument.split_once('[') {
+        Some((argument, _)) if !argument.is_empty() => argument,
+        _ => opt.argument,
+    };
+    let plural = argument.ends_with('s') && !argument.ends_with("ss");
+    let article = match argument.bytes().next() {
+        _ if plural => "",
+        Some(b'[' | b'a' | b'e' | b'i' | b'o') => "an ",
+        _ => "a ",
+    };
+    BadUsage(format!("{name} needs {article}{argument}"))
+}
+
+/// An option where the argument of another one was to stand: the argument was forgotten.
+fn is_option(word: &str) -> bool {
+    let word = word.split('=').next().unwrap_or_default();
+    TABLE.iter().any(|opt| dashed(opt.name()) == word)
 }
 
 fn utf8(word: OsString) -> Result<String, BadUsage> {

@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::endpoint::PortRange;
+use crate::endpoint::{PortRange, parse_port};
 use crate::permit::Permit;
 pub use announce::AnnounceOptions;
 pub use balancer::{Balancers, Send};
@@ -95,13 +95,22 @@ pub struct Options {
     /// `-w`: hosts_access(3) decides.
     pub libwrap: bool,
     /// `--listen`: where to accept clients; empty: the client is on descriptor 0 or passed by systemd.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     /// `--log-stderr`: the log goes to standard error, which is not the client; only with `--listen`.
     pub log_stderr: bool,
     /// `--max-sessions`: 1 to 100000.
     pub max_sessions: usize,
     /// `--max-sessions-per-client`: 0 (any number) to 100000.
     pub max_sessions_per_client: usize,
+}
+
+/// `--listen`: a place where clients are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// At this address and port.
+    At(SocketAddr),
+    /// At this port of every address, of both families as far as the system has them.
+    Everywhere(u16),
 }
 
 /// What the command line asks for.
@@ -186,24 +195,46 @@ where
 }
 
 fn ports(given: &Given) -> Result<PortRange, BadUsage> {
-    let min = given.port("m")?.unwrap_or(49152); // IPPORT_HIFIRSTAUTO and IPPORT_HILASTAUTO, the two
-    let max = given.port("M")?.unwrap_or(65535); // ends of PortRange::DEFAULT
+    for (name, end, other) in [
+        ("m", "lowest", "the highest with -M"),
+        ("M", "highest", "the lowest with -m"),
+    ] {
+        if let Some(range) = given.last(name).filter(|text| is_range(text)) {
+            return Err(BadUsage(format!(
+                "-{name} {range}: write the {end} port here, and {other}"
+            )));
+        }
+    }
+    let (lowest, highest) = (given.port("m")?, given.port("M")?);
+    let min = lowest.unwrap_or(PortRange::DEFAULT.min());
+    let max = highest.unwrap_or(PortRange::DEFAULT.max());
     PortRange::new(min, max).ok_or_else(|| {
-        BadUsage(format!(
-            "-m {min} -M {max}: the lowest port is above the highest"
-        ))
+        BadUsage(match lowest {
+            Some(_) => format!("-m {min} -M {max}: the lowest port is above the highest"),
+            None => format!(
+                "-M {max}: this is below the lowest port, which is {min} by default; give -m too"
+            ),
+        })
     })
 }
 
-fn listen(given: &Given) -> Result<Vec<SocketAddr>, BadUsage> {
-    let address = |text: &str| {
-        text.parse().ok().filter(|at: &SocketAddr| at.port() != 0).ok_or_else(|| {
+/// Both ends in one word, as other programs take them.
+fn is_range(text: &str) -> bool {
+    let ends = text.split_once(['-', ':', ',']);
+    ends.is_some_and(|(low, high)| parse_port(low).is_some() && parse_port(high).is_some())
+}
+
+fn listen(given: &Given) -> Result<Vec<Listen>, BadUsage> {
+    let place = |text: &str| {
+        let address = text.parse().ok().filter(|at: &SocketAddr| at.port() != 0);
+        let everywhere = parse_port(text).map(Listen::Everywhere);
+        everywhere.or(address.map(Listen::At)).ok_or_else(|| {
             BadUsage(format!(
-                "--listen {text}: write an address and a port, as 192.0.2.1:21 or [2001:db8::1]:21"
+                "--listen {text}: write a port, or an address and a port, as 21, 192.0.2.1:21 or [2001:db8::1]:21"
             ))
         })
     };
-    given.all("listen").map(address).collect()
+    given.all("listen").map(place).collect()
 }
 
 fn log_stderr(given: &Given) -> Result<bool, BadUsage> {

@@ -116,7 +116,7 @@ pub const TABLE: &[Opt] = &[
     ),
     long(
         "listen",
-        "address:port",
+        "[address:]port",
         "accept clients here, without inetd",
     ),
     long(
@@ -229,7 +229,7 @@ impl Opt {
     pub(super) fn takes(&self) -> Argument {
         match self.argument {
             "" => Argument::None,
-            optional if optional.starts_with('[') => Argument::Optional,
+            optional if optional.starts_with("[=") => Argument::Optional,
             _ => Argument::Required,
         }
     }

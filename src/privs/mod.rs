@@ -53,14 +53,14 @@ impl Root {
     pub fn begin(user: Option<&str>, group: Option<&str>, log: &Log) -> Result<Root, Error> {
         let group = group.map(group_named).transpose()?;
         if !geteuid().is_root() {
-            user.map(user_named).transpose()?;
+            user.map(|user| user_named(user, group)).transpose()?;
             return Ok(Root {
                 target: None,
                 ignored: user.is_some() || group.is_some(),
             });
         }
         let own = match user {
-            Some(user) => user_named(user)?,
+            Some(user) => user_named(user, group)?,
             None => default_user(log)?,
         };
         let target = Identity {
@@ -184,8 +184,8 @@ impl Dropped {
 }
 
 fn default_user(log: &Log) -> Result<Identity, Error> {
-    user_named(USER).or_else(|none| {
-        let own = user_named(OWN_USER).map_err(|_| none)?;
+    user_named(USER, None).or_else(|none| {
+        let own = user_named(OWN_USER, None).map_err(|_| none)?;
         log.notice(format_args!(
             "no user {USER}: sessions run as {OWN_USER}; -u names another user"
         ));
@@ -193,17 +193,29 @@ fn default_user(log: &Log) -> Result<Identity, Error> {
     })
 }
 
-fn user_named(name: &str) -> Result<Identity, Error> {
+/// The user of this name, or of this number; a number that no user has needs a `group`.
+fn user_named(name: &str, group: Option<Gid>) -> Result<Identity, Error> {
     // To set up the name service for one line of this file takes 12 KiB, which a session would keep, and 70 µs.
     #[cfg(target_os = "linux")]
     if let Some(own) = passwd::user(name) {
         return Ok(own);
     }
-    let user = users::get_user_by_name(name).ok_or_else(|| {
-        Error::Usage(format!(
-            "-u {name}: no such user, create it or name another with -u"
-        ))
-    })?;
+    let number = number(name);
+    let found = users::get_user_by_name(name).or_else(|| number.and_then(users::get_user_by_uid));
+    let Some(user) = found else {
+        return match (number, group) {
+            (Some(uid), Some(gid)) => Ok(Identity {
+                uid: Uid::from_raw(uid),
+                gid,
+            }),
+            (Some(_), None) => Err(Error::Usage(format!(
+                "-u {name}: no user has this number, give a group too with -g"
+            ))),
+            (None, _) => Err(Error::Usage(format!(
+                "-u {name}: no such user, create it or name another with -u"
+            ))),
+        };
+    };
     Ok(Identity {
         uid: Uid::from_raw(user.uid()),
         gid: Gid::from_raw(user.primary_group_id()),
@@ -211,10 +223,19 @@ fn user_named(name: &str) -> Result<Identity, Error> {
 }
 
 fn group_named(name: &str) -> Result<Gid, Error> {
-    match users::get_group_by_name(name) {
-        Some(group) => Ok(Gid::from_raw(group.gid())),
-        None => Err(Error::Usage(format!("-g {name}: no such group"))),
+    let found = users::get_group_by_name(name).map(|group| group.gid());
+    match found.or_else(|| number(name)) {
+        Some(gid) => Ok(Gid::from_raw(gid)),
+        None => Err(Error::Usage(format!(
+            "-g {name}: no such group, create it or name another with -g"
+        ))),
     }
+}
+
+/// An id in plain digits. The highest number is none: setuid(2) takes it for "no change".
+fn number(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|id| digits && *id != u32::MAX)
 }
 
 /// Groups first and the user last: each step needs the right that the last one gives away.

@@ -6,6 +6,7 @@ mod admission;
 mod announced;
 mod caging;
 mod destined;
+mod foreseen;
 mod introduction;
 mod life;
 mod reach;
@@ -13,6 +14,7 @@ mod refusal;
 
 use self::caging::leave_terminal;
 use self::refusal::{fault, turn_away, turn_away_stdin};
+use crate::cidr::Networks;
 use crate::datapath::Choice;
 use crate::error::Error;
 use crate::listen::{self, Passed, Room, Served};
@@ -54,6 +56,7 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
                     options.destination == Destination::Diverted,
                 )?,
             };
+            proxy.foresee(&root);
             let mut standing = Standing::Root(proxy.super_server(root)?);
             let count = listeners.len();
             let prepare = || proxy.prepare(&mut standing, count);
@@ -102,6 +105,9 @@ impl<'a> Proxy<'a> {
         }
         let choice = Choice::make(options)?;
         let wrappers = options.libwrap.then(Wrappers::load).transpose()?;
+        if options.listen.is_empty() && !listen::is_passed() {
+            net::is_given_a_client()?;
+        }
         let root = Root::begin(options.user.as_deref(), options.group.as_deref(), log)?;
         log_choice(&choice, log);
         if !options.cage {
@@ -110,6 +116,16 @@ impl<'a> Proxy<'a> {
             ));
         }
         warn_of_third_hosts(options.permit.foreign, log);
+        if options
+            .balancers
+            .accept
+            .as_ref()
+            .is_some_and(Networks::are_wide)
+        {
+            log.warning(format_args!(
+                "--accept-proxy-protocol: with these networks a client can claim any address; name the balancers alone"
+            ));
+        }
         let proxy = Proxy {
             options,
             choice,
