@@ -16,7 +16,8 @@ use std::io;
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpStream, UdpSocket,
 };
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -57,14 +58,13 @@ pub fn take_stdin(log_on_stderr: bool) -> Result<TcpStream, Error> {
     Ok(client)
 }
 
-/// Points descriptors 0, 1 and 2 at /dev/null, but for 2 where it belongs to the log. A session that kept them could read
+/// Points descriptors 0, 1 and 2 at nothing, but for 2 where it belongs to the log. A session that kept them could read
 /// from its starter's terminal, or write to it.
 ///
 /// # Errors
-/// [`Error::Os`]: there is no /dev/null; the process must not serve.
+/// [`Error::Os`]: they cannot be; the process must not serve.
 pub fn leave_standard_descriptors(log_on_stderr: bool) -> Result<(), Error> {
-    let null = File::options().read(true).write(true).open("/dev/null");
-    let null = null.map_err(Error::os("cannot open /dev/null"))?;
+    let null = nothing().map_err(Error::os("cannot open /dev/null"))?;
     let point = || -> nix::Result<()> {
         dup2_stdin(&null)?;
         dup2_stdout(&null)?;
@@ -84,6 +84,15 @@ pub fn is_given_a_client() -> Result<(), Error> {
     match getpeername::<SockaddrStorage>(standard_input().as_raw_fd()) {
         Err(errno @ (Errno::ENOTSOCK | Errno::EBADF)) => Err(not_a_client(&errno.into())),
         _ => Ok(()),
+    }
+}
+
+/// /dev/null; where there is none, as in a container of the program alone, a socket whose other end is closed.
+fn nothing() -> io::Result<OwnedFd> {
+    match File::options().read(true).write(true).open("/dev/null") {
+        Ok(null) => Ok(null.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(UnixStream::pair()?.0.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn wait_for_client(
     let signals = Signals::catch().map_err(Error::os("cannot catch signals"))?;
     // A client will wait for us; and in a cage it is too late.
     batch::take_turns();
-    prepare()?;
+    let prepared = prepare();
     let mut acceptor = Acceptor::new(log);
     let (before, after) = listeners.split_at(first % listeners.len());
     let at = after.iter().chain(before);
@@ -79,6 +79,10 @@ pub(super) fn wait_for_client(
         }
         for listener in clients {
             if let Some((client, from)) = acceptor.accept(listener) {
+                if prepared.is_err() {
+                    refuse(client, "Service not available: internal error.");
+                    return prepared.map(|()| Served::Ended);
+                }
                 if !counted.admits(from.ip(), &parent) {
                     refuse(
                         client,
