@@ -27,6 +27,8 @@ pub enum Error {
     Denied(String),
     /// The system's set-up contradicts itself.
     Config(String),
+    /// What the log has been told already; the exit code.
+    Logged(u8),
 }
 
 impl Error {
@@ -42,6 +44,7 @@ impl Error {
             Error::Protocol(_) => 76,
             Error::Denied(_) => 77,
             Error::Config(_) => 78,
+            Error::Logged(code) => *code,
         }
     }
 
@@ -63,6 +66,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::Logged(code) => write!(f, "exit code {code}"),
             Error::Os(what, error) => write!(f, "{what}: {error}"),
             Error::Usage(text)
             | Error::Peer(text)

@@ -12,6 +12,7 @@ mod stderr;
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Arguments, Write as _};
 use std::io;
+use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 use std::process;
 use std::sync::Mutex;
@@ -20,6 +21,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use syslog::Severity;
 
+use crate::error::Error;
 use crate::sys::syslogd::Syslogd;
 use provoked::Counts;
 pub use provoked::Provoked;
@@ -49,6 +51,8 @@ pub struct Log {
     verbose: bool,
     to: To,
     pid: Cell<u32>,
+    /// Whose session this process has.
+    client: RefCell<Option<String>>,
     provoked: Counts,
     stderr: Option<RefCell<Stderr>>,
     syslog: Option<RefCell<Syslog>>,
@@ -65,6 +69,7 @@ impl Log {
             verbose,
             to,
             pid: Cell::new(process::id()),
+            client: RefCell::default(),
             provoked: Counts::default(),
             stderr: stderr.map(RefCell::new),
             syslog: syslog.map(RefCell::new),
@@ -89,6 +94,17 @@ impl Log {
     /// LOG_INFO: the life of a session.
     pub fn info(&self, text: Arguments<'_>) {
         self.write(Severity::LOG_INFO, text);
+    }
+
+    /// Why the process ends: LOG_ERR if the operator has something to mend, else LOG_NOTICE. The error to end with says no more.
+    #[must_use]
+    pub fn fault(&self, error: &Error) -> Error {
+        match error {
+            Error::Logged(_) => {}
+            ours if ours.is_ours() => self.error(format_args!("{error}")),
+            _ => self.notice(format_args!("{error}")),
+        }
+        Error::Logged(error.exit_code())
     }
 
     /// LOG_DEBUG, if `level` (1 to 3) is at most `-D`.
@@ -117,6 +133,11 @@ impl Log {
         for sum in self.provoked.sums() {
             self.warning(format_args!("{sum}"));
         }
+    }
+
+    /// From now on each line says whose session it is about.
+    pub fn set_client(&self, client: SocketAddr) {
+        *self.client.borrow_mut() = Some(client.to_string());
     }
 
     /// Whether commands and replies are to be logged (`-V`).
@@ -176,11 +197,19 @@ impl Log {
     /// A second log with the same settings, for a process whose descriptors are not its parent's.
     #[must_use]
     pub fn another(&self) -> Log {
-        Log::open(self.debug, self.verbose, self.to)
+        let mut another = Log::open(self.debug, self.verbose, self.to);
+        another.client.clone_from(&self.client);
+        another
     }
 
     fn write(&self, severity: Severity, text: Arguments<'_>) {
-        let text = line(&without_codes(&text.to_string()));
+        let mut text = without_codes(&text.to_string());
+        if let Some(client) = &*self.client.borrow() {
+            if !text.contains(client) {
+                text = format!("{client}: {text}");
+            }
+        }
+        let text = line(&text);
         if let Some(stderr) = &self.stderr {
             let pid = self.pid.get();
             stderr
@@ -199,6 +228,12 @@ impl Log {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// Whether there is a syslogd that takes lines.
+#[must_use]
+pub fn has_syslogd() -> bool {
+    Syslogd::connect(process::id()).is_some()
 }
 
 /// Panics go where the log goes: to syslog, unless it is known that standard error is not the client. The message is left
@@ -236,6 +271,19 @@ pub fn escaped(bytes: &[u8]) -> impl fmt::Display + '_ {
         bytes,
         backslash: true,
     }
+}
+
+/// The same in quotes, which end where the bytes do: no name can be taken for what a line says behind it. At most `most` bytes
+/// are shown.
+#[must_use]
+pub fn quoted(bytes: &[u8], most: usize) -> String {
+    let mut text = escaped(bytes).to_string().replace('"', "\\\"");
+    if text.len() > most {
+        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push_str("...");
+    }
+    format!("\"{text}\"")
 }
 
 struct Escaped<'a> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use ftp_proxy::error::Error;
 use ftp_proxy::log::{self, Log, To, install_panic_hook};
-use ftp_proxy::options::{self, Invocation};
+use ftp_proxy::options::{self, Invocation, Options};
 use ftp_proxy::proxy;
 use ftp_proxy::sys::descriptors::close_inherited;
 use ftp_proxy::sys::fork::end;
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     install_panic_hook(To::Syslog);
     let (log, result) = match options::parse(env::args_os().skip(1)) {
         Ok(Invocation::Run(options)) => {
-            let to = to(options.log_stderr);
+            let to = to(&options);
             install_panic_hook(to);
             let log = Log::open(options.debug, options.verbose, to);
             let result = proxy::run(&options, &log);
@@ -37,25 +37,22 @@ fn main() -> ExitCode {
     };
     let code = match result {
         Ok(()) => 0,
-        Err(error) => {
-            if error.is_ours() {
-                log.error(format_args!("{error}"));
-            } else {
-                log.notice(format_args!("{error}"));
-            }
-            error.exit_code()
-        }
+        Err(error) => log.fault(&error).exit_code(),
     };
     log.provoked_sums();
     end(code)
 }
 
 /// Where the log of a session or a super-server goes.
-fn to(log_stderr: bool) -> To {
-    if log_stderr {
+fn to(options: &Options) -> To {
+    // A super-server's standard error is not the client, and where nobody takes its lines it would be silent.
+    let alone = || !options.listen.is_empty() && !log::may_be_the_client() && !log::has_syslogd();
+    if options.log_stderr {
         To::Stderr
     } else if io::stderr().is_terminal() {
         To::SyslogAndStderr
+    } else if alone() {
+        To::Stderr
     } else {
         To::Syslog
     }

@@ -130,9 +130,9 @@ fn serves(rules: Rules, to: &str) {
 fn refuses(rules: Rules, client: &str, server: &str) {
     if let Some((line, syslog)) = answer(rules, "127.0.0.5") {
         assert!(line.starts_with("421 "), "{line}");
-        let logged = syslog.expect("tcpwrappers rejected: ");
-        let (_, ends) = logged.split_once("rejected: ").unwrap();
-        let (from, to) = ends.split_once(" -> ").unwrap();
+        let logged = syslog.expect(": hosts.allow and hosts.deny do not permit it");
+        let (_, ends) = logged.split_once("refused ").unwrap();
+        let (from, to) = ends.split_once(" to ").unwrap();
         assert!(
             from.starts_with(&format!("{client}:")) && to.starts_with(&format!("{server}:")),
             "{logged}"

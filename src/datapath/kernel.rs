@@ -91,8 +91,7 @@ impl DataPath for Kernel<'_> {
             // The packets come to the address that was dialled, whatever translates them before.
             DataPlan::Passive { .. } => self.legs.announced.of(SocketAddr::new(told, port)),
         };
-        self.log
-            .debug(1, format_args!("granted {told} for {plan:?}"));
+        self.log.debug(1, format_args!("granted {told} for {plan}"));
         Ok(told)
     }
 

@@ -18,7 +18,7 @@ mod watch;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use choice::Choice;
 pub use kernel::Kernel;
@@ -28,7 +28,7 @@ pub use relayed::Relayed;
 pub use watch::{Ready, Source, Watch};
 
 use crate::destination::Unreachable;
-use crate::ftp::{DataEnd, DataPlan, NoData};
+use crate::ftp::{DataEnd, DataPlan, NoData, Side};
 
 /// A stand-in for one data connection at a time.
 pub trait DataPath {
@@ -62,6 +62,11 @@ pub trait DataPath {
 
     /// A connection has been made, at least on one side, and has not ended.
     fn is_connected(&self) -> bool;
+
+    /// The data connections that are over since this was last asked.
+    fn take_reports(&mut self) -> Vec<Report> {
+        Vec::new()
+    }
 
     /// What has been carried so far.
     fn totals(&self) -> Totals;
@@ -106,6 +111,23 @@ impl fmt::Display for Unprepared {
             Unprepared::Forbidden(why) => why.fmt(f),
             Unprepared::System(error) => error.fmt(f),
         }
+    }
+}
+
+/// How one data connection went; `Display` is for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    to: Side,
+    bytes: u64,
+    time: Duration,
+    how: String,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (to, seconds) = (self.to.name(), self.time.as_secs_f64());
+        let (bytes, how) = (self.bytes, &self.how);
+        write!(f, "to {to}: {bytes} bytes in {seconds:.3} s, {how}")
     }
 }
 

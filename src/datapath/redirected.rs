@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::granted::{Granted, TRIES};
-use super::{DataPath, Ready, Relayed, Totals, Unprepared, Watch};
+use super::{DataPath, Ready, Relayed, Report, Totals, Unprepared, Watch};
 use crate::broker::{Broker, Way};
 use crate::ftp::{DataEnd, DataPlan};
 use crate::log::Log;
@@ -103,6 +103,10 @@ impl DataPath for Redirected<'_> {
 
     fn is_connected(&self) -> bool {
         self.relayed.is_connected()
+    }
+
+    fn take_reports(&mut self) -> Vec<Report> {
+        self.relayed.take_reports()
     }
 
     fn totals(&self) -> Totals {

@@ -110,6 +110,15 @@ impl DataPlan {
     }
 }
 
+impl fmt::Display for DataPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DataPlan::Active { client } => write!(f, "active data to {client}"),
+            DataPlan::Passive { server } => write!(f, "passive data from {server}"),
+        }
+    }
+}
+
 /// Why nobody stands in for a data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoData {
@@ -159,6 +168,12 @@ pub enum Note {
     LongLine(usize),
     /// So many commands wait for their answers that no more are taken for now; said once.
     Crowded(usize),
+    /// The server has not let this user in, with this code.
+    LoginRefused(Vec<u8>, u16),
+    /// The server refuses PORT or EPRT with our address, in these words; said once.
+    ActiveRefused(Vec<u8>),
+    /// This peer begins with a header of the PROXY protocol, which is not expected of it.
+    UnlistedBalancer(IpAddr),
     /// The server's answer to PASV or EPSV was of no use.
     BadPassive(Vec<u8>),
 }

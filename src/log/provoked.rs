@@ -14,6 +14,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 pub enum Provoked {
     /// A command that was refused.
     Command,
+    /// A login that the server refused.
+    Login,
     /// A server that a client named in forward mode and that is not dialled.
     Destination,
     /// PORT, EPRT or 227 that names another host than its sender.
@@ -37,6 +39,7 @@ impl Provoked {
     fn name(self) -> &'static str {
         match self {
             Provoked::Command => "refused commands",
+            Provoked::Login => "refused logins",
             Provoked::Destination => "refused servers",
             Provoked::ThirdParty => "addresses of other hosts",
             Provoked::PassiveReply => "passive replies of no use",

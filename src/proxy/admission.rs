@@ -55,7 +55,9 @@ impl Proxy<'_> {
                 !wrappers.allows(DAEMON, socket.as_fd(), from, (**at, name.as_deref()))
             };
             if places.iter().any(denied) {
-                let text = format!("tcpwrappers rejected: {client} -> {to}");
+                let text = format!(
+                    "refused {client} to {to}: hosts.allow and hosts.deny do not permit it"
+                );
                 return Err(Refusal("Access denied.", Error::Denied(text)));
             }
         }

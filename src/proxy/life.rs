@@ -50,7 +50,7 @@ impl Proxy<'_> {
             Ok(admitted) => self.carry(client, admitted, signals, beginning),
             Err(refusal) => {
                 drop(beginning);
-                Err(turn_away(&client, refusal))
+                Err(turn_away(&client, refusal, self.log))
             }
         }
     }
@@ -62,6 +62,7 @@ impl Proxy<'_> {
             client: ends.0,
             proxy: ends.1,
         };
+        self.log.set_client(ends.client);
         let local = match &standing {
             Standing::Dropped(_, Some(interfaces)) => LocalAddresses::of(interfaces),
             _ => LocalAddresses::read(),
@@ -96,6 +97,7 @@ impl Proxy<'_> {
             legs.announced = self.announced(ends.client.ip(), None);
         }
         if balancer.is_some() {
+            self.log.set_client(ends.client);
             destined.lead(&ends);
             self.lead(&mut legs, &ends);
         }
@@ -170,7 +172,7 @@ impl Proxy<'_> {
         let server = self.server(&destined, &mut legs, &mut begun);
         let server = server.map_err(|refusal| {
             begun();
-            turn_away(&client, refusal)
+            turn_away(&client, refusal, self.log)
         })?;
         let (data, epsv) = self.data_path(legs, &destined, broker);
         let bounds = &self.options.bounds;

@@ -71,8 +71,13 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
     let (signals, beginning) = begun.unzip();
     let signals = match signals {
         Some(signals) => signals,
-        None => Signals::catch()
-            .map_err(|error| turn_away(&client, fault(Error::os("cannot catch signals")(error))))?,
+        None => Signals::catch().map_err(|error| {
+            turn_away(
+                &client,
+                fault(Error::os("cannot catch signals")(error)),
+                log,
+            )
+        })?,
     };
     proxy.serve(client, &signals, standing, beginning)
 }
@@ -182,7 +187,7 @@ fn unserved(options: &Options, error: Error, log: &Log) -> Error {
         return error;
     }
     match net::take_stdin(log.is_on_stderr()) {
-        Ok(client) => turn_away(&client, fault(error)),
+        Ok(client) => turn_away(&client, fault(error), log),
         Err(_) => turn_away_stdin(error),
     }
 }

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use crate::destination::{self, Unreachable};
 use crate::endpoint::HostPort;
 use crate::error::Error;
+use crate::log::Log;
 use crate::nat::{NatError, Redirected};
 use crate::net;
 
@@ -16,7 +17,13 @@ pub(super) const SILENCE: &str = "";
 pub(super) struct Refusal(pub(super) &'static str, pub(super) Error);
 
 /// The client hears why there is no session (RFC 959 §5.4: 421 may be the greeting).
-pub(super) fn turn_away(mut client: &TcpStream, Refusal(reply, error): Refusal) -> Error {
+/// The log has it before the farewell, which may take its time.
+pub(super) fn turn_away(
+    mut client: &TcpStream,
+    Refusal(reply, error): Refusal,
+    log: &Log,
+) -> Error {
+    let error = log.fault(&error);
     if reply == SILENCE {
         return error; // and what it has sent is not read, so that it learns of it by a reset
     }

@@ -140,7 +140,9 @@ impl Relay<'_> {
         if clocks.accept.has_run_out(listening, now, accept)
             | clocks.stall.has_run_out(connected, now, stall)
         {
-            if let Some(end) = self.data.give_up(now) {
+            let ended = self.data.give_up(now);
+            self.report();
+            if let Some(end) = ended {
                 self.session.data_ended(end);
             }
         }

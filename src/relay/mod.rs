@@ -4,6 +4,7 @@
 
 mod clocks;
 mod control;
+mod notes;
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
@@ -18,9 +19,8 @@ use clocks::Clocks;
 
 use crate::datapath::{DataPath, Ready, Source, Totals, Watch};
 use crate::endpoint::HostPort;
-use crate::ftp::{Action, DataPlan, End, Note, Session, Side};
-use crate::log::{Log, Provoked, escaped};
-use crate::permit::Foreign;
+use crate::ftp::{Action, DataPlan, End, Session, Side};
+use crate::log::{Log, Provoked};
 use crate::privs::Dropped;
 use crate::signals::Signals;
 
@@ -133,6 +133,7 @@ impl Relay<'_> {
             begun();
         }
         self.data.discard(now);
+        self.report();
         self.client.farewell();
     }
 
@@ -148,7 +149,10 @@ impl Relay<'_> {
                     clocks.accept.restart();
                     self.prepare(&plan, now);
                 }
-                Action::Discard => self.data.discard(now),
+                Action::Discard => {
+                    self.data.discard(now);
+                    self.report();
+                }
                 Action::Dial(server) => self.dial_server(&server),
                 Action::Note(note) => self.note(&note),
                 Action::End(why) => *end = Some(why),
@@ -157,7 +161,9 @@ impl Relay<'_> {
     }
 
     fn prepare(&mut self, plan: &DataPlan, now: Instant) {
-        match self.data.prepare(plan, now) {
+        let prepared = self.data.prepare(plan, now);
+        self.report(); // of the one that this one replaces
+        match prepared {
             Ok(at) => self.session.prepared(at),
             Err(why) => {
                 self.log.provoked(Provoked::NoData, |log| {
@@ -236,6 +242,7 @@ impl Relay<'_> {
         if moved {
             clocks.stall.restart();
         }
+        self.report();
         ends.into_iter().for_each(|e| self.session.data_ended(e));
         for side in [Side::Client, Side::Server] {
             if ready.has(Source::Control(side)) && !over && self.session.wants_bytes(side) {
@@ -302,75 +309,6 @@ impl Relay<'_> {
         match side {
             Side::Client => self.session.client_lost(),
             Side::Server => self.session.closed(side),
-        }
-    }
-
-    fn note(&self, note: &Note) {
-        match note {
-            Note::Command(line) => self.verbatim("client", line),
-            Note::Reply(line) => self.verbatim("server", line),
-            Note::Said(side, line) => {
-                let to = side.name();
-                self.log
-                    .debug(1, format_args!("to {to} (proxy): {}", escaped(line)));
-            }
-            Note::Refused(why, line) => {
-                self.log.provoked(Provoked::Command, |log| {
-                    log.warning(format_args!("refused command, {why}: {}", escaped(line)));
-                });
-            }
-            Note::Foreign(side, named, foreign) => {
-                let what = match foreign {
-                    Foreign::Refuse => "refused",
-                    Foreign::Ignore => "using its own address",
-                    Foreign::Allow => "allowed",
-                };
-                let (who, data) = match side {
-                    Side::Client => ("client", "active"),
-                    Side::Server => ("server", "passive"),
-                };
-                self.log.provoked(Provoked::ThirdParty, |log| {
-                    log.notice(format_args!("{who} named {named} for {data} data, {what}"));
-                });
-            }
-            Note::Unasked(line) => {
-                self.log.warning(format_args!(
-                    "reply to no command, dropped: {}",
-                    escaped(line)
-                ));
-            }
-            Note::StrayAddress(line) => {
-                self.log.provoked(Provoked::ThirdParty, |log| {
-                    log.warning(format_args!(
-                        "address of another host in a reply to no PASV, changed to: {}",
-                        escaped(line)
-                    ));
-                });
-            }
-            Note::LongLine(most) => {
-                self.log.warning(format_args!(
-                    "the server sent a line of more than {most} bytes: it passes in pieces"
-                ));
-            }
-            Note::Crowded(most) => {
-                self.log.info(format_args!(
-                    "{most} commands wait for their answers: the client is not read for now"
-                ));
-            }
-            Note::BadPassive(line) => {
-                self.log.provoked(Provoked::PassiveReply, |log| {
-                    log.warning(format_args!("passive reply of no use: {}", escaped(line)));
-                });
-            }
-        }
-    }
-
-    /// A line of a peer: with `-V` for the operator, with `-D` for whoever looks for a fault.
-    fn verbatim(&self, who: &str, line: &[u8]) {
-        if self.log.verbose() {
-            self.log.info(format_args!("{who}: {}", escaped(line)));
-        } else {
-            self.log.debug(2, format_args!("{who}: {}", escaped(line)));
         }
     }
 }

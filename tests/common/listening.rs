@@ -40,10 +40,16 @@ impl Listening {
     #[must_use]
     #[track_caller]
     pub fn begin_with_pipe(options: &[&str]) -> Self {
-        let options = [&["--log-stderr"], options].concat();
+        Self::begin_without_syslogd(&[&["--log-stderr"], options].concat())
+    }
+
+    /// With a pipe, into which the log goes where there is no syslogd.
+    #[must_use]
+    #[track_caller]
+    pub fn begin_without_syslogd(options: &[&str]) -> Self {
         eventually("the program listens", || {
             let (read, write) = pipe().expect("a pipe");
-            Self::try_begin(FRONT, &options, read, write)
+            Self::try_begin(FRONT, options, read, write)
         })
     }
 

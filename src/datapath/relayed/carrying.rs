@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{Relayed, State};
-use crate::datapath::Ready;
 use crate::datapath::carriage::Carriage;
+use crate::datapath::{Ready, Report};
 use crate::ftp::{DataEnd, Side};
 
 impl Relayed<'_> {
@@ -44,7 +44,7 @@ impl Relayed<'_> {
         moved
     }
 
-    /// Logs and counts the transfer that is over, however it ended, and closes its sockets.
+    /// Reports and counts the transfer that is over, however it ended, and closes its sockets.
     pub(super) fn conclude(&mut self, now: Instant, how: &str) {
         if let State::Carrying(carriage) = std::mem::replace(&mut self.state, State::Idle) {
             let (to_client, to_server) = (carriage.to_client.bytes(), carriage.to_server.bytes());
@@ -52,13 +52,15 @@ impl Relayed<'_> {
             self.totals.to_server += to_server;
             self.spare.rest(now);
             let (side, bytes) = match (to_client, to_server) {
-                (0, bytes @ 1..) => ("server", bytes),
-                (bytes, _) => ("client", bytes),
+                (0, bytes @ 1..) => (Side::Server, bytes),
+                (bytes, _) => (Side::Client, bytes),
             };
-            let seconds = now.saturating_duration_since(carriage.since).as_secs_f64();
-            self.log.info(format_args!(
-                "transfer to {side}: {bytes} bytes in {seconds:.3} s, {how}"
-            ));
+            self.reports.push(Report {
+                to: side,
+                bytes,
+                time: now.saturating_duration_since(carriage.since),
+                how: how.to_owned(),
+            });
         }
     }
 }

@@ -14,7 +14,7 @@ use socket2::Socket;
 use super::arrivals::Arrivals;
 use super::carriage::Carriage;
 use super::spare::Spare;
-use super::{DataPath, Legs, Ready, Source, Totals, Unprepared, Watch};
+use super::{DataPath, Legs, Ready, Report, Source, Totals, Unprepared, Watch};
 use crate::announce::Announced;
 use crate::broker::Broker;
 use crate::destination::Guard;
@@ -36,6 +36,7 @@ pub struct Relayed<'a> {
     data_from: &'a DataFrom,
     state: State<'a>,
     spare: Spare,
+    reports: Vec<Report>,
     totals: Totals,
     log: &'a Log,
 }
@@ -86,6 +87,7 @@ impl<'a> Relayed<'a> {
             data_from,
             state: State::Idle,
             spare: Spare::default(),
+            reports: Vec::new(),
             totals: Totals::default(),
             log,
         }
@@ -126,7 +128,7 @@ impl DataPath for Relayed<'_> {
         let arrivals = Arrivals::new(listener, expected.ip(), also.as_ref(), balancers);
         let at = arrivals.at()?;
         self.log
-            .debug(1, format_args!("listening at {at} for {plan:?}"));
+            .debug(1, format_args!("listening at {at} for {plan}"));
         let announced = announced.of(at);
         self.state = State::Listening {
             arrivals,
@@ -249,6 +251,10 @@ impl DataPath for Relayed<'_> {
 
     fn is_connected(&self) -> bool {
         matches!(self.state, State::Dialling { .. } | State::Carrying(_))
+    }
+
+    fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
     }
 
     fn totals(&self) -> Totals {

@@ -55,6 +55,9 @@ impl Session {
         let text = body(&line.bytes);
         self.unasked.in_row = 0;
         self.note(Note::Command(loggable(text)));
+        if self.shows_out_balancer(text) {
+            return;
+        }
         if let Some((why, reply)) = unreadable(line, text, self.terms.max_command) {
             return self.refuse(why, text, reply);
         }
@@ -164,6 +167,7 @@ impl Session {
     }
 
     pub(super) fn ask(&mut self, line: Vec<u8>, expected: Expected) {
+        self.notice_asked(&line, &expected);
         self.outstanding.push_back(expected);
         self.actions.push_back(Action::Send(Side::Server, line));
     }

@@ -11,6 +11,7 @@
 mod addresses;
 mod chosen;
 mod client;
+mod deeds;
 mod early;
 mod edge;
 mod expected;
@@ -21,6 +22,7 @@ mod unasked;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use self::deeds::Deeds;
 use self::early::Early;
 use self::expected::{Data, Expected, Parked};
 use self::unasked::Unasked;
@@ -75,6 +77,7 @@ pub struct Session {
     /// The final reply to a transfer has come, and stays unread until its data has been delivered.
     holding: bool,
     early: Early,
+    deeds: Deeds,
     data: Data,
     /// Data may flow to the client: it has been told of the transfer.
     flowing: bool,
@@ -125,6 +128,7 @@ impl Session {
             parked: None,
             holding: false,
             early: Early::default(),
+            deeds: Deeds::default(),
             data: Data::None,
             flowing: false,
             keeps_open: false,

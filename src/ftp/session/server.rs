@@ -206,6 +206,9 @@ impl Session {
         let Some(at) = self.answering else { return };
         self.goodbye |= matches!(code, 221 | 421) && last;
         self.logged_in |= self.shows_login(code);
+        if last {
+            self.notice_reply(code, &line);
+        }
         match self.outstanding.get_mut(at) {
             Some(Expected::Swallow { begun: true }) if last && preliminary => {
                 self.outstanding.remove(at);
