@@ -12,6 +12,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::LazyLock;
+use std::thread;
 use std::time::Duration;
 
 use ftp_proxy::broker::filter::Filter as _;
@@ -40,6 +41,23 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ "$show" = info ]; then cat "$here/info"; exit; fi
+if [ -n "$load$flush" ] && [ -e "$here/busy" ]; then
+    left=$(cat "$here/busy")
+    if [ "$left" -gt 0 ]; then
+        echo $((left - 1)) >"$here/busy"
+        echo 'pfctl: DIOCADDADDR: Device busy' >&2
+        exit 1
+    fi
+fi
+if [ -n "$load$flush" ] && [ -e "$here/alone" ]; then
+    if ! mkdir "$here/running"; then
+        : >"$here/collided"
+        echo 'pfctl: DIOCADDRULE: Device busy' >&2
+        exit 1
+    fi
+    sleep 0.05
+    rmdir "$here/running"
+fi
 ruleset="$here/ruleset$(echo "/$anchor" | tr / _)"
 if [ "$load" = - ]; then
     if [ -e "$here/refuse" ]; then cat "$here/refuse" >&2; exit 1; fi
@@ -107,10 +125,15 @@ impl Fake {
             anchor: anchor.to_owned(),
             ..RuleOptions::default()
         };
-        let mut pf = Pf::new(options, 77, grammar);
+        self.pf_of(77, options, grammar)
+    }
+
+    fn pf_of(&self, session: u32, options: RuleOptions, grammar: Grammar) -> Pf {
+        let mut pf = Pf::new(options, session, grammar);
         assert_eq!(pf.program, Path::new("/sbin/pfctl"));
         pf.program = self.0.join("pfctl");
         pf.patience = Duration::from_secs(60);
+        pf.lock_at(&self.0.join("lock")).unwrap();
         pf
     }
 
@@ -288,8 +311,9 @@ fn anchors_of_the_main_ruleset_are_all_that_is_needed() {
         assert_eq!(fake.check("ftp-proxy", grammar), Ok(()));
     }
     let load = "-q -a ftp-proxy/77 -f -";
+    let sweep = "-a ftp-proxy -s Anchors";
     let wanted = [
-        "-s info", "-s rules", "-s nat", load, "-s info", "-s rules", load,
+        "-s info", "-s rules", "-s nat", load, sweep, "-s info", "-s rules", load, sweep,
     ];
     assert_eq!(fake.calls(), wanted);
 }
@@ -368,7 +392,10 @@ fn a_filter_that_is_off_or_out_of_reach_is_said_to_be() {
         "Status: Disabled for 0 days 00:00:01       Debug: Urgent\n",
     );
     let why = fake.check("ftp-proxy", Grammar::Match).unwrap_err();
-    assert_eq!(why, "pf is disabled: enable it with `pfctl -e`");
+    assert_eq!(
+        why,
+        "pf is disabled: enable it with `pfctl -e`; at securelevel(7) 3 it says so although it is enabled, and takes no rules"
+    );
     fake.put("broken", "pfctl: /dev/pf: Permission denied\n");
     let why = fake.check("ftp-proxy", Grammar::Match).unwrap_err();
     assert_eq!(why, "pfctl: /dev/pf: Permission denied");
@@ -404,4 +431,71 @@ fn a_program_is_told_and_heard_at_the_same_time() {
 fn a_program_need_not_listen() {
     let said = shell("exit 4", &vec![b'x'; 1 << 20]);
     assert_eq!(said.status.code(), Some(4));
+}
+
+#[test]
+fn a_busy_pf_is_asked_again() {
+    for times in ["1", "5"] {
+        let fake = empty(&format!("busy-{times}"));
+        fake.put("busy", times);
+        let mut pf = fake.session();
+        pf.grant(&grant(40001)).unwrap();
+        assert_eq!(fake.rules(), text(40001, Grammar::Translation));
+        fake.put("busy", times);
+        pf.revoke().unwrap();
+        assert_eq!(fake.rules(), None);
+    }
+}
+
+#[test]
+fn a_pf_that_stays_busy_refuses_the_grant() {
+    let fake = empty("busy-always");
+    fake.put("busy", "1000");
+    let why = fake.session().grant(&grant(40001)).unwrap_err();
+    assert_eq!(why.to_string(), "pfctl: DIOCADDADDR: Device busy");
+}
+
+#[test]
+fn sessions_that_grant_at_once_do_not_collide() {
+    let fake = empty("alone");
+    fake.put("alone", "");
+    thread::scope(|scope| {
+        for session in 100..112 {
+            let fake = &fake;
+            scope.spawn(move || {
+                let options = RuleOptions::default();
+                let mut pf = fake.pf_of(session, options, Grammar::Translation);
+                pf.grant(&grant(40001)).unwrap();
+                pf.revoke().unwrap();
+            });
+        }
+    });
+    assert_eq!(fake.get("collided"), None);
+}
+
+#[test]
+fn anchors_of_dead_sessions_are_emptied_by_a_check() {
+    let anchors = "nat-anchor \"ftp-proxy/*\" all\nrdr-anchor \"ftp-proxy/*\" all\n";
+    let fake = Fake::new("swept", "anchor \"ftp-proxy/*\" all\n", anchors);
+    let alive = process::id();
+    let dead = i32::MAX;
+    fake.put(
+        "ruleset_ftp-proxy.Anchors",
+        &format!("  ftp-proxy/{dead}\n  ftp-proxy/{alive}\n  ftp-proxy/0\n  ftp-proxy/named\n"),
+    );
+    let file = |anchor: &str| format!("ruleset_ftp-proxy_{anchor}.rules");
+    let all = [
+        dead.to_string(),
+        alive.to_string(),
+        "0".into(),
+        "named".into(),
+    ];
+    for anchor in &all {
+        fake.put(&file(anchor), "pass\n");
+    }
+    fake.check("ftp-proxy", Grammar::Translation).unwrap();
+    let left = all
+        .iter()
+        .filter(|anchor| fake.get(&file(anchor)).is_some());
+    assert!(left.eq(&all[1..]));
 }

@@ -1,8 +1,17 @@
 //! pf(4): what is granted is the content of the session's own anchor, written by pfctl(8).
 
+mod lock;
+
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use self::lock::Lock;
 
 use super::filter::Filter;
 use crate::log::escaped;
@@ -17,6 +26,13 @@ const PROGRAM: &str = "/sbin/pfctl";
 
 /// Longest that pfctl(8) may take; a grant that fails runs it three times.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// While pfctl(8) finds pf busy, it is run again after so many milliseconds, twice as many each time: the administrator's own
+/// pfctl(8) holds no lock of ours.
+const BUSY: [u64; 6] = [20, 40, 80, 160, 320, 640];
+
+/// Anchors of dead sessions that one check empties at most.
+const SWEPT: usize = 64;
 
 /// Longest ruleset that is looked through, in bytes: 40000 rules of a hundred letters.
 const MAX_RULESET: usize = 4 << 20;
@@ -46,6 +62,8 @@ pub struct Pf {
     pub grammar: Grammar,
     /// Longest that pfctl(8) may take.
     pub patience: Duration,
+    /// What keeps others from loading rules at the same moment.
+    lock: Option<Lock>,
     /// The anchor may hold rules.
     filled: bool,
 }
@@ -60,8 +78,18 @@ impl Pf {
             options,
             grammar,
             patience: PATIENCE,
+            lock: None,
             filled: false,
         }
+    }
+
+    /// Has no other process with the same lock change rules at the same moment.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn lock_at(&mut self, path: &Path) -> io::Result<()> {
+        self.lock = Some(Lock::open(path)?);
+        Ok(())
     }
 
     /// Whether rules of ours would count: pf(4) is on, comes to our anchor, and takes rules from us (at a high
@@ -72,7 +100,11 @@ impl Pf {
     pub fn check(&self) -> Result<(), String> {
         let info = self.ask(&["-s", "info"])?;
         if !is_enabled(&info) {
-            return Err("pf is disabled: enable it with `pfctl -e`".to_owned());
+            return Err(
+                "pf is disabled: enable it with `pfctl -e`; at securelevel(7) 3 it says so although \
+                 it is enabled, and takes no rules"
+                    .to_owned(),
+            );
         }
         let lines = self.missing()?;
         if !lines.is_empty() {
@@ -83,7 +115,26 @@ impl Pf {
             ));
         }
         // Also, a session that was killed may have had our process id.
-        self.load("")
+        self.load("")?;
+        self.sweep();
+        Ok(())
+    }
+
+    /// Empties the anchors of sessions whose brokers were killed. What cannot be emptied is tried again by the next check.
+    fn sweep(&self) {
+        let ours = &self.options.anchor;
+        let Ok(anchors) = self.ask(&["-a", ours, "-s", "Anchors"]) else {
+            return; // none were ever made
+        };
+        let dead = anchors.lines().filter_map(|line| {
+            let name = line.trim().rsplit('/').next()?;
+            let pid = name.parse().ok().filter(|pid| *pid > 0)?;
+            let gone = kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH);
+            gone.then(|| format!("{ours}/{name}"))
+        });
+        for anchor in dead.take(SWEPT) {
+            let _ = self.empty(&anchor);
+        }
     }
 
     /// The lines that pf.conf(5) lacks.
@@ -140,23 +191,46 @@ impl Pf {
         }
     }
 
+    /// The same for what changes rules: one at a time, and again while pf is busy.
+    fn change(&self, arguments: &[&str], rules: Option<&str>) -> Result<Said, String> {
+        let held = self.lock.as_ref().map(Lock::hold).transpose();
+        let _held = held.map_err(|error| format!("other sessions keep pfctl busy: {error}"))?;
+        let mut waits = BUSY.iter();
+        loop {
+            match (self.run(arguments, rules), waits.next()) {
+                (Err(why), Some(wait)) if is_busy(&why) => {
+                    thread::sleep(Duration::from_millis(*wait));
+                }
+                (result, _) => return result,
+            }
+        }
+    }
+
     /// Puts these rules in place of all that the anchor holds, all at once or not at all.
     fn load(&self, rules: &str) -> Result<(), String> {
-        let arguments = ["-q", "-a", &self.anchor, "-f", "-"];
-        self.run(&arguments, Some(rules)).map(drop)
+        self.load_into(&self.anchor, rules)
+    }
+
+    fn load_into(&self, anchor: &str, rules: &str) -> Result<(), String> {
+        let arguments = ["-q", "-a", anchor, "-f", "-"];
+        self.change(&arguments, Some(rules)).map(drop)
     }
 
     /// Empties the anchor, which ends it. States are left alone: connections that were made go on.
     fn flush(&mut self) -> Result<(), String> {
+        self.empty(&self.anchor)?;
+        self.filled = false;
+        Ok(())
+    }
+
+    fn empty(&self, anchor: &str) -> Result<(), String> {
         let what = match self.grammar {
             Grammar::Translation => "all",
             Grammar::Match => "rules", // which are all that it has
         };
-        let flushed = self.run(&["-q", "-a", &self.anchor, "-F", what], None);
+        let flushed = self.change(&["-q", "-a", anchor, "-F", what], None);
         // One that is gone already cannot be emptied everywhere, but always be filled with nothing.
-        flushed.map(drop).or_else(|_| self.load(""))?;
-        self.filled = false;
-        Ok(())
+        flushed.map(drop).or_else(|_| self.load_into(anchor, ""))
     }
 }
 
@@ -183,6 +257,11 @@ impl Drop for Pf {
     fn drop(&mut self) {
         let _ = self.revoke(); // nobody is left to tell
     }
+}
+
+/// pfctl(8)'s words for EBUSY: another program is loading rules.
+fn is_busy(why: &str) -> bool {
+    why.contains("busy") && why.starts_with("pfctl: ")
 }
 
 /// `Status: Enabled for 1 days …`

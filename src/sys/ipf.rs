@@ -41,10 +41,9 @@ pub struct Ipfobj {
     pub rest: [u8; 32],
 }
 
-/// A pointer is 8 bytes where the figures were measured, and 4 on machines of 32 bits.
-const POINTER: usize = size_of::<usize>();
-
 const _: () = {
+    // 8 bytes where the figures were measured, and 4 on machines of 32 bits.
+    const POINTER: usize = size_of::<usize>();
     assert!(size_of::<Ipfobj>() == 48 + POINTER);
     assert!(offset_of!(Ipfobj, rev) == 0);
     assert!(offset_of!(Ipfobj, size) == 4);

@@ -34,7 +34,7 @@ pub const fn iowr<T>(group: u8, number: u8) -> u32 {
     assert!(size < 0x2000);
     #[expect(clippy::cast_possible_truncation, reason = "it has 13 bits")]
     let size = size as u32;
-    0xC000_0000 | size << 16 | (group as u32) << 8 | number as u32
+    0xC000_0000 | (size << 16) | ((group as u32) << 8) | number as u32
 }
 
 /// Hands `object` to the kernel, which may overwrite it.

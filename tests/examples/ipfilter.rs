@@ -40,7 +40,12 @@ fn address(word: &str) -> Result<Ipv4Addr, Wrong> {
 fn redirection(words: &mut Words) -> Result<Rule, Wrong> {
     words.must("rdr")?;
     let on = interface(words)?;
-    let everywhere = words.one_of(&["0/0", "::0/0"])?;
+    // Without the word, an IPv6 network is a syntax error to ipnat(8).
+    let everywhere = if words.take("inet6") {
+        words.one_of(&["::0/0"])?
+    } else {
+        words.one_of(&["0/0"])?
+    };
     words.must("port")?;
     let port = words.port()?;
     words.must("->")?;
@@ -123,6 +128,7 @@ fn a_rule_of_another_form_is_noticed() {
         &rdr.replace("em1", "$int_if"),
         &rdr.replace("127.0.0.1", "::1"),
         &rdr.replace("0/0", "::0/0"),
+        &rdr.replace("0/0", "inet6 0/0"),
         &pass.replace("proto", "inet proto"),
         &pass.replace(" keep state", ""),
         &pass.replace("> 49151", "> 491510"),

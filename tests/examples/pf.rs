@@ -146,6 +146,11 @@ fn filter(words: &mut Words, macros: &Macros, grammar: Grammar) -> Result<Rule, 
     }
     if words.take("from") {
         addresses(words, macros)?;
+        // Port 20 is root's, whatever user the sessions have.
+        if words.take("port") {
+            words.must("20 to any user root keep state")?;
+            return Ok(rule);
+        }
     }
     words.must("to")?;
     if words.peek() != Some("port") {
