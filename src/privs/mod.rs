@@ -129,20 +129,25 @@ impl Root {
             return Ok(self);
         }
         capabilities::guard(self.is_root(), needs)?;
-        if self.is_root() {
-            // What a worker cannot do is known before there is a client.
-            let trial = || match self.clone().drop(log) {
-                Ok(_) => 0,
-                Err(error) => {
-                    log.error(format_args!("{error}"));
-                    1
-                }
-            };
-            if in_a_child(trial).map_err(Error::os("cannot fork"))? != Some(0) {
-                return Err(Error::Config("no session can drop root".to_owned()));
-            }
-        }
         Ok(self)
+    }
+
+    /// Tries in a child whether sessions can drop root: what a worker cannot do is known before there is a client.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: they cannot; the process must end.
+    pub fn prove(&self, log: &Log) -> Result<(), Error> {
+        let trial = || match self.clone().drop(log) {
+            Ok(_) => 0,
+            Err(error) => {
+                log.error(format_args!("{error}"));
+                1
+            }
+        };
+        if self.is_root() && in_a_child(trial).map_err(Error::os("cannot fork"))? != Some(0) {
+            return Err(Error::Config("no session can drop root".to_owned()));
+        }
+        Ok(())
     }
 
     fn say_ignored(&self, log: &Log) {

@@ -49,6 +49,7 @@ pub fn run(options: &Options, log: &Log) -> Result<(), Error> {
         }
         passed => {
             proxy.listens = true;
+            root.prove(log)?;
             let listeners = match passed {
                 Passed::Listeners(listeners) => listeners,
                 _ => listen::bind(
