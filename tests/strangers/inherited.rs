@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use nix::unistd::Pid;
 
 use crate::scene::{Gateway, root};
+use crate::syslog::FakeSyslog;
 
 /// What this process has open.
 pub fn open_in(pid: Pid) -> Vec<PathBuf> {
@@ -38,11 +39,13 @@ fn nothing_of_the_starter_stays_open() {
 
 #[test]
 fn a_session_has_the_standard_descriptors_of_nothing() {
-    if !root() {
+    // Without a syslogd the log is standard error.
+    let Some(syslog) = FakeSyslog::start() else {
         return;
-    }
+    };
     let gateway = Gateway::by(
-        Command::new("env")
+        syslog
+            .command("env")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped()),

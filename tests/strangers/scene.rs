@@ -117,6 +117,8 @@ impl Gateway {
             sessions.into_iter().find(|pid| !before.contains(pid))
         };
         session.pid = until("there is a session", new);
+        // One that is stopped elsewhere than in a system call cannot be made to issue another.
+        until("it waits", || sleeps(session.pid).then_some(()));
         session
     }
 
