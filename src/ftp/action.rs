@@ -24,6 +24,8 @@ pub struct Terms {
     pub any_port: bool,
     /// What is denied or refused.
     pub permit: Permit,
+    /// A listed balancer has introduced the client: a further header is a command like others.
+    pub introduced: bool,
     /// `--max-line`: longest line of either side, in bytes with its line end.
     pub max_line: usize,
     /// `--max-command`: longest command that a server gets, in bytes with its line end.
@@ -43,6 +45,7 @@ impl Terms {
             nat_mode: false,
             any_port: false,
             permit: Permit::default(),
+            introduced: false,
             max_line: MAX_LINE,
             max_command: MAX_COMMAND,
             max_outstanding: MAX_OUTSTANDING,

@@ -190,6 +190,7 @@ impl Proxy<'_> {
                 Destination::Forward { any_port: true, .. }
             ),
             permit: self.options.permit.clone(),
+            introduced: net::ends(&client).is_ok_and(|(peer, _)| self.is_balancer(peer)),
             max_line: bounds.line,
             max_command: bounds.command,
             max_outstanding: bounds.outstanding,

@@ -151,6 +151,7 @@ fn malformed(said: &mut Said) {
     }
     said.by(Stage::greeted(), b"");
     said.by(Stage::greeted(), b"GET / HTTP/1.1");
+    said.by(Stage::greeted(), b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2");
 }
 
 fn about_addresses(said: &mut Said) {

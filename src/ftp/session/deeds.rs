@@ -77,6 +77,7 @@ impl Session {
         let before = self.deeds.lines;
         self.deeds.lines += 1;
         let header = before == 0 && text.starts_with(HEADER) || before == 2 && text == SIGNATURE;
+        let header = header && !self.terms.introduced;
         if header {
             self.note(Note::UnlistedBalancer(self.terms.client));
             self.say(b"421 The proxy expects no PROXY protocol header from this address.\r\n");
