@@ -134,6 +134,12 @@ fn a_login_that_the_server_refuses_is_logged() {
 fn a_server_that_refuses_our_port_is_logged_once() {
     let mut session = Logged::begin(&[]);
     let listener = Listener::at(CLIENT);
+    // A server that does not know EPRT says nothing of the address.
+    let eprt = common::address::extended(listener.address());
+    session.client.says(&format!("EPRT {eprt}"));
+    session.server.hears_code("EPRT ");
+    session.server.says("500 EPRT?");
+    session.client.hears("500 EPRT?");
     for _ in 0..2 {
         session.client.says(&format!(
             "PORT {}",

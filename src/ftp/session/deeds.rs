@@ -21,6 +21,8 @@ pub(super) struct Deeds {
     logs_in: bool,
     /// The command of the last transfer.
     transfer: Option<Vec<u8>>,
+    /// The server got PORT, or EPRT in IPv6: no other command names an address to it.
+    pub(super) last_resort: bool,
     /// The log knows that the server refuses our address.
     refused: bool,
 }
@@ -63,8 +65,10 @@ impl Session {
                 self.note(Note::LoginRefused(user, code));
             }
             Some(Expected::Insider) if code == 230 => self.deeds.logs_in = false,
-            // 530: no login yet. 501 and 502 may be about EPRT alone, and then PORT follows.
-            Some(Expected::Active) if code >= 500 && code != 530 && !self.deeds.refused => {
+            // 530: no login yet. What is said of an EPRT may be about that command alone, and then PORT follows.
+            Some(Expected::Active)
+                if code >= 500 && code != 530 && self.deeds.last_resort && !self.deeds.refused =>
+            {
                 self.deeds.refused = true;
                 self.note(Note::ActiveRefused(body(line).to_vec()));
             }

@@ -35,6 +35,7 @@ impl Session {
                     }
                     at => format!("EPRT {}\r\n", EprtArgument(at)),
                 };
+                self.deeds.last_resort = line.starts_with("PORT") || at.is_ipv6();
                 self.ask(line.into_bytes(), Expected::Active);
             }
             Some(Parked::Passive { asked, sent, words }) => {
