@@ -41,7 +41,7 @@ mod rights;
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -61,8 +61,8 @@ use crate::privs::Root;
 use crate::rules::Grant;
 use crate::sys::passing;
 
-/// How long the broker may take: it waits for the packet filter, twice at most.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// How long the broker may take. With pf a grant that fails runs pfctl(8) three times, and waits for other sessions' each time.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A session's way to its broker. Dropping it ends the broker.
 #[derive(Debug)]
@@ -116,7 +116,11 @@ impl Broker {
     }
 
     fn ask(&self, request: &Request) -> io::Result<Option<Socket>> {
-        let gone = |_| io::Error::other("the broker is gone, see its last line in the log");
+        let gone = |_| {
+            // An answer that comes later would be taken for another request's.
+            let _ = self.socket.shutdown(Shutdown::Both);
+            io::Error::other("the broker is gone, see its last line in the log")
+        };
         (&self.socket).write_all(&request.encode()).map_err(gone)?;
         let mut bytes = [0; ANSWER];
         // In one piece, as it was sent: nothing of this size is ever cut.
